@@ -1,0 +1,65 @@
+/* hparams.h - one model's shape and traits, read from config.json, GGUF metadata or a llama2.c header.
+ *
+ * An architecture is data: the loaders fill this struct and one forward (forward.c) walks it. A new family is a row in
+ * arch.c (names of its tensors, defaults of its traits) and, where it needs something new, one more trait here. */
+#ifndef SH_MODEL_HPARAMS_H
+#define SH_MODEL_HPARAMS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "tensor/kernels.h"
+
+enum sh_norm_kind { SH_NORM_RMS, SH_NORM_LAYER };
+/* Where a block's norms stand. */
+enum sh_norm_place {
+    SH_NORM_PRE,      /* x += attn(norm x); x += mlp(norm x) */
+    SH_NORM_POST,     /* x += norm(attn(x)); x += norm(mlp(x)): OLMo 2 */
+    SH_NORM_SANDWICH, /* both: Gemma 2, 3 */
+    SH_NORM_AFTER_ADD /* x = norm(x + attn(x)): BERT */
+};
+enum sh_residual { SH_RESIDUAL_SEQUENTIAL, SH_RESIDUAL_PARALLEL_ONE_NORM, SH_RESIDUAL_PARALLEL_TWO_NORMS };
+enum sh_position { SH_POSITION_NONE, SH_POSITION_ROPE, SH_POSITION_LEARNED, SH_POSITION_ALIBI };
+enum sh_rope_scaling { SH_ROPE_SCALE_NONE, SH_ROPE_SCALE_LINEAR, SH_ROPE_SCALE_LLAMA3, SH_ROPE_SCALE_YARN, SH_ROPE_SCALE_LONGROPE };
+enum sh_qk_norm { SH_QK_NORM_NONE, SH_QK_NORM_HEAD, SH_QK_NORM_WHOLE };
+
+typedef struct sh_rope_params {
+    double theta;
+    enum sh_rope_style style;
+    enum sh_rope_scaling scaling;
+    double factor, low_freq_factor, high_freq_factor; /* linear, yarn; llama3 */
+    double beta_fast, beta_slow, attention_factor, mscale, mscale_all_dim; /* yarn; attention_factor < 0: computed */
+    uint32_t original_ctx;
+    const float *short_factor, *long_factor; /* longrope [n_rot / 2], owned by the model's arena; also "rope_freqs" divisors */
+    const float *freq_divisor;               /* [n_rot / 2] from a rope_freqs tensor, or NULL */
+} sh_rope_params;
+
+typedef struct sh_layer_traits {
+    uint32_t window; /* 0: full attention; else a position sees itself and window - 1 before it */
+    bool rope;       /* false: this layer has no rotation (SmolLM3) */
+    bool local_rope; /* uses rope_local (Gemma 3) */
+    bool experts;    /* mixture of experts instead of the plain MLP */
+} sh_layer_traits;
+
+typedef struct sh_hparams {
+    const struct sh_arch *arch;
+    uint32_t n_vocab, n_layers, n_embd, n_heads, n_kv_heads, head_dim, n_rot, n_ff, n_ctx_train;
+    enum sh_norm_kind norm;
+    enum sh_norm_place norm_place;
+    enum sh_residual residual;
+    bool norm_add_one;  /* gain is 1 + w */
+    float norm_eps;
+    enum sh_qk_norm qk_norm;
+    enum sh_position position;
+    sh_rope_params rope, rope_local;
+    enum sh_activation activation;
+    bool gated;
+    bool tied_output;
+    float embed_scale, residual_scale, attention_scale, logit_scale; /* multipliers; logit_scale multiplies the logits */
+    float attention_softcap, final_softcap;                          /* 0: none */
+    uint32_t n_experts, n_experts_used, n_ff_expert, n_ff_shared;
+    bool expert_norm_topk; /* chosen probabilities are divided by their sum */
+    const sh_layer_traits *layers; /* [n_layers], owned by the model's arena */
+} sh_hparams;
+
+#endif
