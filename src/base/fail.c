@@ -89,13 +89,13 @@ int sh_fail_in(sh_err *err, int code, const char *fmt, ...)
     int n = vsnprintf(prefix, sizeof prefix, fmt, ap);
     va_end(ap);
     if (n < 0) return code;
-    char old[sizeof err->msg];
-    memcpy(old, err->msg, sizeof old);
-    old[sizeof old - 1] = 0;
-    if ((size_t)n >= sizeof prefix) n = (int)sizeof prefix - 1;
-    size_t room = sizeof err->msg - 3 - (size_t)n;
-    if (strlen(old) > room) old[room] = 0;
-    snprintf(err->msg, sizeof err->msg, "%s: %s", prefix, old);
+    size_t n_prefix = (size_t)n < sizeof prefix ? (size_t)n : sizeof prefix - 1;
+    size_t n_old = strnlen(err->msg, sizeof err->msg - 1), room = sizeof err->msg - n_prefix - 3;
+    if (n_old > room) n_old = room;
+    memmove(err->msg + n_prefix + 2, err->msg, n_old);
+    memcpy(err->msg, prefix, n_prefix);
+    memcpy(err->msg + n_prefix, ": ", 2);
+    err->msg[n_prefix + 2 + n_old] = 0;
     err->code = code;
     return code;
 }
