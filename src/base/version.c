@@ -1,0 +1,4 @@
+/* version.c */
+#include <shoal/version.h>
+
+const char *sh_version(void) { return SHOAL_VERSION; }
