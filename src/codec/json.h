@@ -19,7 +19,7 @@
 int sh_json_parse(json_t **out, const char *p, size_t n, const char *where, sh_err *err);
 int sh_json_read_file(json_t **out, const char *path, size_t max_bytes, sh_err *err);
 /* Append the value's text: compact, on one line, keys in the order they were set. Of jansson's flags JSON_INDENT(n),
- * JSON_SORT_KEYS and JSON_ENSURE_ASCII are honoured. A real is written with the fewest digits that read back equal
+ * JSON_SORT_KEYS and JSON_ENSURE_ASCII are honoured. A real has 15 digits, or 16 or 17 when only those read back equal
  * ("0.7", "100.0"). SH_E_NOMEM; SH_E_LIMIT beyond 1000 levels; out then ends with part of the text. */
 int sh_json_write(sh_buf *out, const json_t *value, size_t flags, sh_err *err);
 /* A JSON string literal with its quotes (escapes as RFC 8259; ill-formed UTF-8 becomes U+FFFD). */

@@ -67,7 +67,7 @@ static void put_string(sh_buf *out, const char *p, size_t n, bool ensure_ascii)
 
 void sh_json_quote(sh_buf *out, const char *p, size_t n) { put_string(out, p, n, false); }
 
-/* The fewest digits that read back equal: 15 always survive the way there, 17 always the way back. */
+/* 15 digits never show the error of the conversion to double; 17 always read back equal. */
 static void put_real(sh_buf *out, double v)
 {
     char text[40];
