@@ -362,8 +362,8 @@ static int place_tensors(gguf_in *in)
         in->i_entry = i;
         in->name = x->name;
         if (data_off > in->n || x->file_off > room || x->n_bytes > room - x->file_off)
-            return bad(in, SH_E_CORRUPT, in->pos,
-                       "%" PRIu64 " bytes of data at offset %" PRIu64 " reach past the end of the file (%zu bytes of data)",
+            return bad(in, SH_E_CORRUPT, data_off,
+                       "%" PRIu64 " bytes at offset %" PRIu64 " of the data reach past the end of the file (%zu bytes of data)",
                        x->n_bytes, x->file_off, room);
         x->file_off += data_off;
         x->data = in->data + x->file_off;

@@ -179,7 +179,8 @@ static int check_size(st_in *in, const st_entry *e, uint64_t n_data)
     if (o[0] > o[1] || o[1] > n_data)
         return bad(in, SH_E_CORRUPT, "data_offsets %" PRIu64 " to %" PRIu64 "; expected a range within %" PRIu64 " bytes of data",
                    o[0], o[1], n_data);
-    if (n_bits % 8 || o[1] - o[0] != n_bits / 8)
+    if (n_bits % 8) return bad(in, SH_E_CORRUPT, "the shape ends inside a byte; expected a whole number of bytes");
+    if (o[1] - o[0] != n_bits / 8)
         return bad(in, SH_E_CORRUPT, "data_offsets span %" PRIu64 " bytes; expected %" PRIu64 " for this dtype and shape",
                    o[1] - o[0], n_bits / 8);
     return SH_OK;

@@ -80,6 +80,7 @@ static int parse_any(sh_tensors **out, const uint8_t *p, size_t n, const char *p
     if (n && !find_known(p, n)) {
         if (sh_ends_with(path, ".gguf")) return sh_gguf_parse(out, p, n, path, err);
         if (sh_ends_with(path, ".safetensors")) return sh_safetensors_parse(out, p, n, path, err);
+        if (sh_ends_with(path, ".bin")) return parse_llama2c(out, p, n, path, err);
     }
     return say_unsupported(p, n, path, err);
 }
