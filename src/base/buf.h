@@ -40,7 +40,7 @@ void sh_buf_putc(sh_buf *b, char c);
 void sh_buf_printf(sh_buf *b, const char *fmt, ...) SH_PRINTF(2, 3);
 void sh_buf_vprintf(sh_buf *b, const char *fmt, va_list ap);
 int sh_buf_ok(const sh_buf *b, sh_err *err);         /* SH_OK, or SH_E_NOMEM when an append failed */
-char *sh_buf_detach(sh_buf *b);                      /* the string, now the caller's (sh_free); "" when empty; NULL when out of memory */
+char *sh_buf_detach(sh_buf *b); /* the string, now the caller's (sh_free); "" when empty; NULL when out of memory */
 static inline sh_str sh_buf_str(const sh_buf *b) { return (sh_str){b->p ? b->p : "", b->n}; }
 
 #endif

@@ -1,5 +1,5 @@
 /* map.h - byte string -> 64-bit value, open addressing. Keys are hashed with a per-map random-free seed given by the
- * caller; maps over foreign keys (JSON, vocabularies) should seed from sh_os_entropy so that nobody can aim collisions. */
+ * caller; maps over foreign keys (JSON, vocabularies) should seed from sh_os_entropy, lest somebody aim collisions. */
 #ifndef SH_BASE_MAP_H
 #define SH_BASE_MAP_H
 

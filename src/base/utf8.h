@@ -12,7 +12,7 @@ size_t sh_utf8_decode(const char *p, size_t n, uint32_t *cp, bool *ok);
 /* Encode cp (a valid scalar value) to out[4]; returns the bytes written. */
 size_t sh_utf8_encode(uint32_t cp, char out[4]);
 bool sh_utf8_valid(const char *p, size_t n);
-/* Bytes at the end of p[0..n) that begin a sequence which more bytes could complete (0..3): hold these back in a stream. */
+/* Bytes at the end of p[0..n) that begin a sequence which more bytes could complete (0..3): a stream keeps them. */
 size_t sh_utf8_tail(const char *p, size_t n);
 
 #endif

@@ -16,7 +16,8 @@ static bool is_plain(unsigned char c) { return c >= 0x20 && c < 0x80 && c != '"'
 static void put_u_escape(sh_buf *out, uint32_t unit)
 {
     static const char digits[] = "0123456789abcdef";
-    char text[6] = {'\\', 'u', digits[unit >> 12 & 15], digits[unit >> 8 & 15], digits[unit >> 4 & 15], digits[unit & 15]};
+    char text[6] = {'\\', 'u'};
+    for (int i = 0; i < 4; i++) text[2 + i] = digits[unit >> (12 - 4 * i) & 15];
     sh_buf_add(out, text, sizeof text);
 }
 

@@ -14,7 +14,8 @@ static int read_all(int fd, const char *path, size_t expected, size_t max_bytes,
     size_t start = out->n, step = expected < SIZE_MAX ? expected + 1 : expected;
     for (;;) {
         size_t have = out->n - start;
-        if (have > max_bytes) return sh_fail(err, SH_E_LIMIT, "%s: larger than the limit of %zu bytes", path, max_bytes);
+        if (have > max_bytes)
+            return sh_fail(err, SH_E_LIMIT, "%s: larger than the limit of %zu bytes", path, max_bytes);
         if (!sh_buf_reserve(out, step)) return sh_fail_nomem(err, out->n + step);
         size_t want = max_bytes - have < step ? max_bytes - have + 1 : step;
         ssize_t got = sys_read(fd, out->p + out->n, want);

@@ -4,7 +4,8 @@
 
 #include <stdint.h>
 
-/* Bytes a new program could use without swapping (MemAvailable, or the cgroup's remaining limit when smaller); 0 unknown. */
+/* Bytes a new program could use without swapping: MemAvailable, or what the control group has left when that is less;
+ * 0 when unknown. */
 uint64_t sh_machine_available_bytes(void);
 
 #endif

@@ -64,7 +64,8 @@ static int open_target(sh_writer *w, const char *path, sh_err *err)
     int rc;
     bool exists = sys_stat(path, &st) == 0;
     if (!exists && errno != ENOENT) return sh_fail_os(err, errno, "%s: cannot be written", path);
-    if (exists && S_ISDIR(st.st_mode)) return sh_fail(err, SH_E_EXISTS, "%s: is a folder, a file was to be written", path);
+    if (exists && S_ISDIR(st.st_mode))
+        return sh_fail(err, SH_E_EXISTS, "%s: is a folder, a file was to be written", path);
     if (exists && !S_ISREG(st.st_mode)) {
         if (!(w->path = sh_strdup(path))) return sh_fail_nomem(err, strlen(path) + 1);
         w->fd = sys_open(path, O_WRONLY, 0);

@@ -128,7 +128,8 @@ static void test_utf8_ill_formed(void **state)
     static const struct {
         const char *text, *lengths;
     } cases[] = {
-        {"\xc0\xaf", "11"},           {"\xe0\x80\xbf", "111"},      {"\xed\xa0\x80", "111"}, {"\xf4\x91\x92\x93", "1111"},
+        {"\xc0\xaf", "11"},           {"\xe0\x80\xbf", "111"},      {"\xed\xa0\x80", "111"},
+        {"\xf4\x91\x92\x93", "1111"},
         {"\xf0\x80\x80\x41", "1111"}, {"\xe1\x80\xe2\x41", "211"},  {"\xf1\x91\x92\x41", "31"},
         {"\x80\x41", "11"},           {"\xff", "1"},                {"\xf8\x88\x80", "111"}, {"\xc2", "1"},
     };

@@ -88,7 +88,8 @@ static void test_f16(void **state)
         if (is_nan ? f == f : sh_f32_to_f16(f) != h) fail_msg("half %04x", h);
         if (is_nan && sh_f32_to_f16(f) != (h | 0x200)) fail_msg("NaN half %04x", h);
         if ((h & 0x7fff) >= 0x7c00) continue;
-        float exact = ldexpf((float)(h & 0x3ff) + ((h & 0x7c00) ? 1024 : 0), (int)(h >> 10 & 31 ? h >> 10 & 31 : 1) - 25);
+        int exp = h >> 10 & 31;
+        float exact = ldexpf((float)(h & 0x3ff) + (exp ? 1024 : 0), (exp ? exp : 1) - 25);
         if (fabsf(f) != exact) fail_msg("half %04x is %a, not %a", h, (double)f, (double)exact);
         if ((h & 0x7fff) == 0x7bff) continue;
         float next = sh_f16_to_f32((uint16_t)(h + 1)), middle = (f + next) / 2; /* exact: 12 bits suffice */

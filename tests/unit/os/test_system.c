@@ -4,11 +4,13 @@
 #include <pthread.h>
 #include <stdlib.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "base/fault.h"
 #include "os/clock.h"
 #include "os/cpu.h"
 #include "os/file.h"
+#include "os/machine.h"
 
 static void test_clock(void **state)
 {
@@ -49,6 +51,14 @@ static void test_peak_memory(void **state)
     for (size_t i = 0; i < N; i += 4096) p[i] = 1;
     sh_pages_free(p, N);
     assert_true(sh_peak_rss_bytes() >= before + N / 2); /* a peak stays after the memory is gone */
+}
+
+static void test_available_memory(void **state)
+{
+    (void)state;
+    uint64_t bytes = sh_machine_available_bytes();
+    assert_true(bytes > 1 << 20);
+    assert_true(bytes <= (uint64_t)sysconf(_SC_PHYS_PAGES) * (uint64_t)sysconf(_SC_PAGESIZE));
 }
 
 static void *probe(void *ud)
@@ -106,7 +116,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_clock),    cmocka_unit_test(test_entropy),
-        cmocka_unit_test(test_peak_memory), cmocka_unit_test(test_cpu_once),
+        cmocka_unit_test(test_peak_memory), cmocka_unit_test(test_available_memory),
+        cmocka_unit_test(test_cpu_once),
         cmocka_unit_test(test_cpu_agrees_with_kernel),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
