@@ -1,10 +1,9 @@
 /* cmd_tokenize.c - shoal tokenize and detokenize. */
-#include <errno.h>
 #include <inttypes.h>
-#include <stdlib.h>
 
 #include "base/mem.h"
 #include "cli/commands.h"
+#include "cli/ids.h"
 #include "cli/open.h"
 #include "codec/json.h"
 
@@ -97,31 +96,6 @@ const sh_command sh_cmd_tokenize = {
     .run = run_tokenize,
 };
 
-/* "1 2 3", "1,2,3" or "[1, 2, 3]". */
-static int parse_ids(sh_token **out, size_t *n, const sh_buf *text, sh_err *err)
-{
-    const char *p = text->p ? text->p : "";
-    sh_token *ids = sh_new_array(text->n / 2 + 1, sizeof *ids, err);
-    size_t count = 0;
-    if (!ids) return SH_E_NOMEM;
-    for (;;) {
-        p += strspn(p, " \t\r\n,[]");
-        if (!*p) break;
-        char *end;
-        errno = 0;
-        long v = strtol(p, &end, 10);
-        if (end == p || errno || v < INT32_MIN || v > INT32_MAX) {
-            sh_free(ids);
-            return sh_fail(err, SH_E_INVALID, "token ids: '%.20s' (expected whole numbers separated by spaces or commas)", p);
-        }
-        ids[count++] = (sh_token)v;
-        p = end;
-    }
-    *out = ids;
-    *n = count;
-    return SH_OK;
-}
-
 static int run_detokenize(sh_cli *cli, const sh_args *args, sh_err *err)
 {
     sh_opened o;
@@ -134,7 +108,7 @@ static int run_detokenize(sh_cli *cli, const sh_args *args, sh_err *err)
     int rc = open_tokenizer(&o, &t, cli, args, err);
     if (rc < 0) return rc;
     if ((rc = sh_read_prompt(&text, cli, args, 1, err)) < 0) goto out;
-    if ((rc = parse_ids(&ids, &n, &text, err)) < 0) goto out;
+    if ((rc = sh_ids_parse(&ids, &n, text.p ? text.p : "", text.n, err)) < 0) goto out;
     int64_t len = sh_tokenizer_decode(t, ids, n, skip, NULL, 0, err);
     rc = (int)(len < 0 ? len : 0);
     if (rc < 0) goto out;
