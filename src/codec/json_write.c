@@ -190,7 +190,7 @@ int sh_json_write(sh_buf *out, const json_t *value, size_t flags, sh_err *err)
     if (!value) return sh_fail_nomem(err, sizeof *value); /* a jansson constructor that failed */
     /* Numbers are written with a point whatever the process has for its locale. */
     locale_t c = newlocale(LC_ALL_MASK, "C", (locale_t)0);
-    if (!c) return sh_fail_nomem(err, sizeof c);
+    if (!c) return sh_fail_nomem(err, sizeof(locale_t));
     locale_t old = uselocale(c);
     int rc = put_value(&w, value, 0);
     uselocale(old);
