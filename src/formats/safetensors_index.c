@@ -171,7 +171,7 @@ int sh_safetensors_open_index(sh_tensors **out, const char *path, sh_err *err)
     const char *short_path = sh_short_path(path, room);
     memcpy(in.where, short_path, strlen(short_path) + 1);
     int rc = sh_file_read(path, MAX_INDEX_BYTES, &text, err);
-    if (rc < 0) return rc;
+    if (rc < 0) goto out;
     sh_json_reader_init(&in.json, text.p ? text.p : "", text.n, in.where);
     in.arena = sh_arena_open();
     rc = in.arena ? read_index(&in) : sh_fail_nomem(err, sizeof in);
