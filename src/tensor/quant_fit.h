@@ -27,6 +27,16 @@ typedef struct sh_quant_trials {
     int count;
 } sh_quant_trials;
 
+/* Sums over a lane for the codes q that some scale and minimum choose. */
+typedef struct sh_quant_sums {
+    _Alignas(64) float w[SH_QUANT_LANES];  /* w */
+    _Alignas(64) float x[SH_QUANT_LANES];  /* w x */
+    _Alignas(64) float q[SH_QUANT_LANES];  /* w q */
+    _Alignas(64) float qq[SH_QUANT_LANES]; /* w q^2 */
+    _Alignas(64) float xq[SH_QUANT_LANES]; /* w x q */
+    _Alignas(64) float error[SH_QUANT_LANES]; /* w (x - scale q - min)^2 */
+} sh_quant_sums;
+
 typedef struct sh_quant_fit {
     const char *name;
     /* x ~ scale * q + min with q in 0 .. max_code: minimise sum w (x - scale q - min)^2 over the trials, the pair
@@ -38,6 +48,10 @@ typedef struct sh_quant_fit {
     void (*symmetric)(const sh_quant_lanes *in, float half, sh_quant_trials trials, float *scale);
     /* x ~ scale * level, the 16 levels of IQ4. */
     void (*levels)(const sh_quant_lanes *in, sh_quant_trials trials, float *scale);
+    /* The sums for the codes that code_linear and code_levels would choose (a level counts as its value). */
+    void (*measure_linear)(const sh_quant_lanes *in, const float *scale, const float *min, float lo, float hi,
+                           sh_quant_sums *out);
+    void (*measure_levels)(const sh_quant_lanes *in, const float *scale, sh_quant_sums *out);
     /* The nearest codes: round((x - min) / scale) clamped to lo .. hi; a scale of 0 gives the code nearest to 0. */
     void (*code_linear)(const sh_quant_lanes *in, const float *scale, const float *min, float lo, float hi,
                         int8_t (*codes)[SH_QUANT_LANES]);

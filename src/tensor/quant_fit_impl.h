@@ -22,6 +22,10 @@
 #define VF_BYTES 16
 #endif
 #define VF_LANES (VF_BYTES / 4)
+enum { POLISH = 2 }; /* rounds of choosing the codes again for the best scale */
+/* A trial must be better by more than rounding errors are: among fits that are all perfect (equal values, a few exact
+ * levels) the first one tried, the plain one, is kept in every lane, so that their scales agree. */
+#define NOISE 0x1p-21f
 
 typedef float vf __attribute__((vector_size(VF_BYTES), may_alias));
 typedef int32_t vi __attribute__((vector_size(VF_BYTES), may_alias));
@@ -93,7 +97,7 @@ VF_INLINE void range_accept(range_state *st, range_sums s, bool clamp_min)
     scale = vf_select(both, scale, s.xq / vf_select(some, s.qq, vf_set(1)));
     /* At the least-squares solution the explained part is linear in it. */
     vf gain = scale * s.xq + min * st->sum_x;
-    vi better = (gain > st->gain) & some;
+    vi better = (gain > st->gain + NOISE * vf_abs(st->gain)) & some;
     st->gain = vf_select(better, gain, st->gain);
     st->scale = vf_select(better, scale, st->scale);
     st->min = vf_select(better, min, st->min);
@@ -120,14 +124,15 @@ VF_INLINE range_state range_begin(const sh_quant_lanes *in, int at, float max_co
     return st;
 }
 
-VF_INLINE void range_trial_pair(const sh_quant_lanes *in, int at, range_state *st, float max_code, vf inv0, vf inv1,
-                                bool clamp_min)
+/* One inverse scale, with the codes shifted up and down by a quarter: where a few values far out set the scale, what
+ * is left to choose is where the grid lies under the many. */
+VF_INLINE void range_trial(const sh_quant_lanes *in, int at, range_state *st, float max_code, vf inv, bool clamp_min)
 {
     range_sums a = {0}, b = {0};
     vf zero = vf_set(0), top = vf_set(max_code), low = st->low;
     for (int i = 0; i < in->n; i++) {
-        vf t = vf_load(&in->x[i][at]) - low, w = vf_load(&in->w[i][at]), wx = (*st->wx)[i];
-        vf q0 = vf_round(vf_clamp(t * inv0, zero, top)), q1 = vf_round(vf_clamp(t * inv1, zero, top));
+        vf t = (vf_load(&in->x[i][at]) - low) * inv, w = vf_load(&in->w[i][at]), wx = (*st->wx)[i];
+        vf q0 = vf_round(vf_clamp(t + 0.25f, zero, top)), q1 = vf_round(vf_clamp(t - 0.25f, zero, top));
         vf wq0 = w * q0, wq1 = w * q1;
         a.q += wq0, a.qq += wq0 * q0, a.xq += wx * q0;
         b.q += wq1, b.qq += wq1 * q1, b.xq += wx * q1;
@@ -155,12 +160,10 @@ static void fit_range(const sh_quant_lanes *in, float max_code, sh_quant_trials 
         vf wx[SH_QUANT_MAX_N];
         range_state st = range_begin(in, at, max_code, clamp_min, &wx);
         vf unit = vf_inverse(st.span);
-        for (int k = 0; k < trials.count; k += 2) {
-            vf inv0 = (max_code + trials.first + trials.step * (float)k) * unit;
-            vf inv1 = (max_code + trials.first + trials.step * (float)(k + 1)) * unit;
-            range_trial_pair(in, at, &st, max_code, inv0, inv1, clamp_min);
-        }
-        for (int k = 0; k < 2; k++) range_polish(in, at, &st, max_code, clamp_min);
+        range_polish(in, at, &st, max_code, clamp_min);
+        for (int k = 0; k < trials.count; k++)
+            range_trial(in, at, &st, max_code, (max_code + trials.first + trials.step * (float)k) * unit, clamp_min);
+        for (int k = 0; k < POLISH; k++) range_polish(in, at, &st, max_code, clamp_min);
         vf_store(scale + at, st.scale);
         vf_store(min + at, st.min);
     }
@@ -190,17 +193,17 @@ VF_INLINE void scale_accept(scale_state *st, vf qq, vf xq)
 {
     vi some = qq > vf_set(0);
     vf scale = xq / vf_select(some, qq, vf_set(1)), gain = scale * xq;
-    vi better = (gain > st->gain) & some;
+    vi better = (gain > st->gain + NOISE * st->gain) & some;
     st->gain = vf_select(better, gain, st->gain);
     st->scale = vf_select(better, scale, st->scale);
 }
 
-VF_INLINE void symmetric_trial_pair(const sh_quant_lanes *in, int at, scale_state *st, float half, vf inv0, vf inv1)
+VF_INLINE void symmetric_trial(const sh_quant_lanes *in, int at, scale_state *st, float half, vf inv)
 {
     vf lo = vf_set(-half), hi = vf_set(half - 1), qq0 = {0}, qq1 = {0}, xq0 = {0}, xq1 = {0};
     for (int i = 0; i < in->n; i++) {
-        vf x = vf_load(&in->x[i][at]), w = vf_load(&in->w[i][at]), wx = (*st->wx)[i];
-        vf q0 = vf_round(vf_clamp(x * inv0, lo, hi)), q1 = vf_round(vf_clamp(x * inv1, lo, hi));
+        vf t = vf_load(&in->x[i][at]) * inv, w = vf_load(&in->w[i][at]), wx = (*st->wx)[i];
+        vf q0 = vf_round(vf_clamp(t, lo, hi)), q1 = vf_round(vf_clamp(-t, lo, hi));
         qq0 += w * q0 * q0, xq0 += wx * q0;
         qq1 += w * q1 * q1, xq1 += wx * q1;
     }
@@ -213,16 +216,11 @@ static void fit_symmetric(const sh_quant_lanes *in, float half, sh_quant_trials 
     for (int at = 0; at < SH_QUANT_LANES; at += VF_LANES) {
         vf wx[SH_QUANT_MAX_N];
         scale_state st = scale_begin(in, at, &wx);
-        vf unit = -vf_inverse(st.extreme);
-        for (int k = 0; k < trials.count; k += 2) {
-            vf inv0 = (half + trials.first + trials.step * (float)k) * unit;
-            vf inv1 = (half + trials.first + trials.step * (float)(k + 1)) * unit;
-            symmetric_trial_pair(in, at, &st, half, inv0, inv1);
-        }
-        for (int k = 0; k < 2; k++) {
-            vf inv = vf_inverse(st.scale);
-            symmetric_trial_pair(in, at, &st, half, inv, inv);
-        }
+        vf unit = vf_inverse(st.extreme);
+        symmetric_trial(in, at, &st, half, -half * unit);
+        for (int k = 0; k < trials.count; k++)
+            symmetric_trial(in, at, &st, half, (half + trials.first + trials.step * (float)k) * unit);
+        for (int k = 0; k < POLISH; k++) symmetric_trial(in, at, &st, half, vf_inverse(st.scale));
         vf_store(scale + at, st.scale);
     }
 }
@@ -244,15 +242,58 @@ static void fit_levels(const sh_quant_lanes *in, sh_quant_trials trials, float *
         vf wx[SH_QUANT_MAX_N];
         scale_state st = scale_begin(in, at, &wx);
         vf unit = vf_inverse(st.extreme);
-        /* The extreme lands near the lowest level, -127. */
-        for (int k = 0; k < trials.count; k++)
-            levels_trial(in, at, &st, (trials.first + trials.step * (float)k - 127.0f) * unit);
-        for (int k = 0; k < 2; k++) levels_trial(in, at, &st, vf_inverse(st.scale));
+        levels_trial(in, at, &st, -127.0f * unit);
+        for (int k = 0; k < trials.count; k++) {
+            vf inv = (127.0f + trials.first + trials.step * (float)k) * unit;
+            levels_trial(in, at, &st, inv);
+            levels_trial(in, at, &st, -inv);
+        }
+        for (int k = 0; k < POLISH; k++) levels_trial(in, at, &st, vf_inverse(st.scale));
         vf_store(scale + at, st.scale);
     }
 }
 
 /* ---- codes for given scales ---- */
+
+VF_INLINE void measure_code(const sh_quant_lanes *in, int i, int at, vf q, vf scale, vf min, vf sums[6])
+{
+    vf w = vf_load(&in->w[i][at]), x = vf_load(&in->x[i][at]), wx = w * x, wq = w * q, miss = x - (scale * q + min);
+    sums[0] += w, sums[1] += wx, sums[2] += wq, sums[3] += wq * q, sums[4] += wx * q, sums[5] += w * miss * miss;
+}
+
+VF_INLINE void measure_store(sh_quant_sums *out, int at, const vf sums[6])
+{
+    vf_store(out->w + at, sums[0]);
+    vf_store(out->x + at, sums[1]);
+    vf_store(out->q + at, sums[2]);
+    vf_store(out->qq + at, sums[3]);
+    vf_store(out->xq + at, sums[4]);
+    vf_store(out->error + at, sums[5]);
+}
+
+static void measure_linear(const sh_quant_lanes *in, const float *scale, const float *min, float lo, float hi,
+                           sh_quant_sums *out)
+{
+    for (int at = 0; at < SH_QUANT_LANES; at += VF_LANES) {
+        vf d = vf_load(scale + at), inv = vf_inverse(d), m = vf_load(min + at), bottom = vf_set(lo), top = vf_set(hi);
+        vf sums[6] = {{0}};
+        for (int i = 0; i < in->n; i++) {
+            vf q = vf_round(vf_clamp((vf_load(&in->x[i][at]) - m) * inv, bottom, top));
+            measure_code(in, i, at, q, d, m, sums);
+        }
+        measure_store(out, at, sums);
+    }
+}
+
+static void measure_levels(const sh_quant_lanes *in, const float *scale, sh_quant_sums *out)
+{
+    for (int at = 0; at < SH_QUANT_LANES; at += VF_LANES) {
+        vf d = vf_load(scale + at), inv = vf_inverse(d), sums[6] = {{0}};
+        for (int i = 0; i < in->n; i++)
+            measure_code(in, i, at, vf_nearest_level(vf_load(&in->x[i][at]) * inv), d, vf_set(0), sums);
+        measure_store(out, at, sums);
+    }
+}
 
 VF_INLINE void store_codes(int8_t *to, vf q)
 {
@@ -282,6 +323,7 @@ static void code_levels(const sh_quant_lanes *in, const float *scale, int8_t (*c
 
 #define SH_QUANT_FIT_TABLE(text) \
     {.name = text, .range = fit_range, .symmetric = fit_symmetric, .levels = fit_levels, \
-     .code_linear = code_linear, .code_levels = code_levels}
+     .measure_linear = measure_linear, .measure_levels = measure_levels, .code_linear = code_linear, \
+     .code_levels = code_levels}
 
 #endif

@@ -5,6 +5,11 @@
 #include <math.h>
 
 enum { LANES = SH_QUANT_LANES };
+/* Measured on Gaussian, heavy-tailed and uniform rows with importances that span a factor of 128: with a floor of a
+ * sixteenth of the mean importance, and the square root of 1.5 mean squares + x^2, neither the weighted nor the plain
+ * error is given away for the other. */
+#define IMPORTANCE_FLOOR 0.0625f
+#define ENERGY_SHARE 1.5f
 
 static float max_magnitude(const float *x, int n)
 {
@@ -29,6 +34,7 @@ static float power_to_unit(float v)
 bool sh_quant_norm_of(sh_quant_norm *out, const float *x, int n)
 {
     float amax = max_magnitude(x, n), lane[LANES] = {0}, sum = 0;
+    *out = (sh_quant_norm){0};
     if (amax > 0x1p40f) return false;
     out->up = power_to_unit(amax);
     out->down = 1 / out->up;
@@ -48,26 +54,18 @@ void sh_quant_load(sh_quant_lanes *in, int first, int n_sub, const float *x, con
         for (int i = 0; i < in->n; i++) in->x[i][first + s] = x[s * in->n + i] * norm->up;
 }
 
-static void weigh_by_importance(sh_quant_lanes *in, int first, int n_sub, const float *importance)
+/* h is the importance, scaled so that its largest is in [1, 2). */
+static void weigh_by_importance(sh_quant_lanes *in, int first, int n_sub, const float *importance, float energy)
 {
-    float up = power_to_unit(max_magnitude(importance, n_sub * in->n));
+    int n = n_sub * in->n;
+    float up = power_to_unit(max_magnitude(importance, n)), sum = 0;
+    for (int i = 0; i < n; i++) sum += importance[i] * up;
+    float floor_weight = sum / (float)n * IMPORTANCE_FLOOR;
     for (int s = 0; s < n_sub; s++)
-        for (int i = 0; i < in->n; i++) in->w[i][first + s] = importance[s * in->n + i] * up;
-}
-
-static void weigh_by_size(sh_quant_lanes *in, int first, int n_sub, enum sh_quant_weight kind)
-{
-    float rms[LANES] = {0};
-    if (kind == SH_QUANT_W_RMS_ABS) {
-        for (int i = 0; i < in->n; i++)
-            for (int l = first; l < first + n_sub; l++) rms[l] += in->x[i][l] * in->x[i][l];
-        for (int l = 0; l < LANES; l++) rms[l] = sqrtf(rms[l] / (float)in->n);
-    }
+        for (int i = 0; i < in->n; i++) in->w[i][first + s] = importance[s * in->n + i] * up + floor_weight;
     for (int i = 0; i < in->n; i++)
-        for (int l = first; l < first + n_sub; l++) {
-            float a = fabsf(in->x[i][l]);
-            in->w[i][l] = kind == SH_QUANT_W_SQUARE ? a * a : rms[l] + a;
-        }
+        for (int l = first; l < first + n_sub; l++)
+            in->w[i][l] *= sqrtf(ENERGY_SHARE * energy + in->x[i][l] * in->x[i][l]);
 }
 
 /* Weights so small that their sums could vanish count as none. */
@@ -80,17 +78,12 @@ static void level_weightless(sh_quant_lanes *in, int first, int n_sub)
         for (int i = 0; most[l] < 0x1p-40f && i < in->n; i++) in->w[i][l] = 1;
 }
 
-void sh_quant_weigh(sh_quant_lanes *in, int first, int n_sub, enum sh_quant_weight kind, const float *importance,
-                    float energy)
+void sh_quant_weigh(sh_quant_lanes *in, int first, int n_sub, const float *importance, float energy)
 {
-    if (kind < SH_QUANT_W_PLAIN_H) {
-        weigh_by_size(in, first, n_sub, kind);
-    } else {
-        weigh_by_importance(in, first, n_sub, importance);
-        for (int i = 0; kind == SH_QUANT_W_ROOT_H && i < in->n; i++)
-            for (int l = first; l < first + n_sub; l++)
-                in->w[i][l] *= sqrtf(energy + in->x[i][l] * in->x[i][l]);
-    }
+    for (int i = 0; !importance && i < in->n; i++)
+        for (int l = first; l < first + n_sub; l++) in->w[i][l] = 1;
+    if (!importance) return;
+    weigh_by_importance(in, first, n_sub, importance, energy);
     level_weightless(in, first, n_sub);
 }
 

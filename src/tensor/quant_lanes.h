@@ -4,16 +4,6 @@
 
 #include "tensor/quant_writers.h"
 
-/* Weights of the squared error of an element x, without and with the importance h of its column.
- * s is the mean square of the sub-block (RMS) or of `energy` below (with importance). */
-enum sh_quant_weight {
-    SH_QUANT_W_RMS_ABS, /* sqrt(s) + |x| */
-    SH_QUANT_W_ABS,     /* |x| */
-    SH_QUANT_W_SQUARE,  /* x^2 */
-    SH_QUANT_W_PLAIN_H, /* h */
-    SH_QUANT_W_ROOT_H,  /* h sqrt(energy + x^2) */
-};
-
 /* One scaled block (a super-block, or a whole block of the simple types): stored value = x * up, up a power of two
  * such that the largest magnitude is in [1, 2); down = 1 / up. An all-zero block has up = 1. */
 typedef struct sh_quant_norm {
@@ -26,10 +16,10 @@ bool sh_quant_norm_of(sh_quant_norm *out, const float *x, int n);
 
 /* Lanes first .. first + n_sub - 1 get the sub-blocks of x (n_sub * in->n values), scaled by norm. */
 void sh_quant_load(sh_quant_lanes *in, int first, int n_sub, const float *x, const sh_quant_norm *norm);
-/* Their weights. importance (of the same elements) is scaled by a power of two to keep sums in range; energy is the
- * mean square for W_ROOT_H, in scaled units. A lane whose weights are all zero is weighted evenly. */
-void sh_quant_weigh(sh_quant_lanes *in, int first, int n_sub, enum sh_quant_weight kind, const float *importance,
-                    float energy);
+/* Their weights: 1 without importance (the plain error is what counts); else importance (of the same elements) raised
+ * by a small share of its mean, times sqrt(1.5 energy + x^2), energy being the mean square around, in scaled units.
+ * A lane whose weights all vanish is weighted evenly. */
+void sh_quant_weigh(sh_quant_lanes *in, int first, int n_sub, const float *importance, float energy);
 /* Lanes first .. 15 become zeros with weight one. */
 void sh_quant_blank(sh_quant_lanes *in, int first);
 

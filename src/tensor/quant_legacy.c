@@ -112,8 +112,7 @@ static bool group_load(block_group *g, const float *x, size_t n_left, const floa
         }
         double up = (double)g->norm[b].up, energy = mean_square * up * up;
         sh_quant_load(&g->in, b, 1, x + BLOCK * b, &g->norm[b]);
-        sh_quant_weigh(&g->in, b, 1, importance ? SH_QUANT_W_ROOT_H : SH_QUANT_W_SQUARE,
-                       importance ? importance + BLOCK * b : NULL, energy < 0x1p60 ? (float)energy : 0x1p60f);
+        sh_quant_weigh(&g->in, b, 1, importance ? importance + BLOCK * b : NULL, energy < 0x1p60 ? (float)energy : 0x1p60f);
     }
     sh_quant_blank(&g->in, g->n_blocks);
     for (int l = 0; l < LANES; l++) g->min[l] = 0;
@@ -138,7 +137,7 @@ static void block_codes(const block_group *g, int b, int bias, uint8_t out[BLOCK
 static ptrdiff_t search_legacy(const legacy_type *t, const float *x, uint8_t *dst, size_t n, const float *importance,
                                const sh_quant_fit *fit)
 {
-    static const sh_quant_trials around = {-0.9f, 0.1f, 20}, inside = {-0.9f, 0.05f, 38};
+    static const sh_quant_trials around = {-0.9f, 0.2f, 10}, inside = {-0.9f, 0.2f, 10};
     int half = 1 << (t->bits - 1), top = 2 * half - 1, bad = 0;
     double mean_square = row_mean_square(x, n);
     block_group g;
@@ -197,7 +196,7 @@ ptrdiff_t sh_quant_row_q5_1(const float *x, uint8_t *dst, size_t n, const float 
 
 ptrdiff_t sh_quant_row_iq4_nl(const float *x, uint8_t *dst, size_t n, const float *importance, const sh_quant_fit *fit)
 {
-    static const sh_quant_trials trials = {-7, 1, 15};
+    static const sh_quant_trials trials = {-7, 2, 8};
     double mean_square = 2 * row_mean_square(x, n);
     int bad = 0;
     block_group g;
