@@ -15,8 +15,9 @@ void *sh_alloc(size_t n, size_t size)
 
 void *sh_zalloc(size_t n, size_t size)
 {
-    if (SH_FAULT(SH_FAULT_ALLOC)) return NULL;
-    return n && size ? calloc(n, size) : calloc(1, 1);
+    size_t bytes;
+    if (!sh_mul(&bytes, n, size) || SH_FAULT(SH_FAULT_ALLOC)) return NULL;
+    return calloc(bytes ? bytes : 1, 1);
 }
 
 void *sh_realloc(void *p, size_t n, size_t size)

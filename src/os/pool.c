@@ -30,7 +30,8 @@
 #include "os/relax_internal.h"
 #include "os/sys_internal.h"
 
-enum { THREADS_MAX = 256, SPIN_US = 50, SPINS_PER_LOOK = 32, PARTS_BITS = 9, LINE = 64 };
+enum { THREADS_MAX = 256, PARTS_BITS = 9, LINE = 64 };
+enum { SPIN_US = 50, LOOKS_BEFORE_YIELD = 64, RELAXES_PER_LOOK = 4 };
 _Static_assert(THREADS_MAX < 1 << PARTS_BITS, "a ticket holds the number of parts");
 
 typedef struct worker {
@@ -68,22 +69,33 @@ static void run_part(const job *j, size_t i)
     j->fn(j->ud, first * j->grain, i + 1 == j->parts ? j->n : last * j->grain, i);
 }
 
-/* One step of a spin loop that began at start_us; false when the time is up. */
-static bool spin(const sh_pool *pool, uint64_t start_us)
+typedef struct spinner {
+    unsigned n_looks;
+    uint64_t start_us; /* of the yielding part */
+} spinner;
+
+/* One step of a spin loop; false when SPIN_US are over. The first steps, several microseconds, keep the core and
+ * read no clock: most answers come then. Later steps offer the core to whoever else wants it, which may be the very
+ * thread that is waited for. */
+static bool spin(const sh_pool *pool, spinner *s)
 {
-    if (pool->spin_yields)
-        sched_yield();
-    else
-        for (int i = 0; i < SPINS_PER_LOOK; i++) sh_cpu_relax();
-    return sh_now_us() - start_us < SPIN_US;
+    if (!pool->spin_yields && s->n_looks < LOOKS_BEFORE_YIELD) {
+        s->n_looks++;
+        for (int i = 0; i < RELAXES_PER_LOOK; i++) sh_cpu_relax();
+        return true;
+    }
+    if (!s->start_us) s->start_us = sh_now_us();
+    sched_yield();
+    return sh_now_us() - s->start_us < SPIN_US;
 }
 
 static uint64_t wait_for_ticket(sh_pool *pool, uint64_t seen)
 {
-    uint64_t now, start_us = sh_now_us();
+    spinner s = {0};
+    uint64_t now;
     do {
         if ((now = atomic_load_explicit(&pool->ticket, memory_order_acquire)) != seen) return now;
-    } while (spin(pool, start_us));
+    } while (spin(pool, &s));
     atomic_fetch_add(&pool->n_asleep, 1);
     for (;;) {
         unsigned bell = atomic_load(&pool->bell);
@@ -120,10 +132,10 @@ static void publish(sh_pool *pool, size_t parts)
 
 static void wait_for_workers(sh_pool *pool)
 {
-    uint64_t start_us = sh_now_us();
+    spinner s = {0};
     do {
         if (atomic_load_explicit(&pool->n_pending, memory_order_acquire) == 0) return;
-    } while (spin(pool, start_us));
+    } while (spin(pool, &s));
     atomic_store(&pool->caller_asleep, true);
     for (unsigned left; (left = atomic_load(&pool->n_pending)) != 0;) sh_futex_wait(&pool->n_pending, left);
     atomic_store_explicit(&pool->caller_asleep, false, memory_order_relaxed);
