@@ -2,7 +2,11 @@
  *
  * One thread steps all active requests together: prompt chunks and single tokens share forward passes. A request's text
  * does not depend on its neighbours, down to the last bit. Slots keep their cache after a request ends, so a following
- * request with the same beginning starts where it differs. */
+ * request with the same beginning starts where it differs; a long beginning that another slot holds is copied from it.
+ *
+ * Threads: every call may come from any thread, also from on_event but for sh_request_wait, sh_request_free and
+ * sh_engine_free. on_event runs on the engine's thread with no lock held. The engine's lock guards its queue and its
+ * statistics, each request's lock its end; neither is held while anything computes. */
 #ifndef SHOAL_ENGINE_H
 #define SHOAL_ENGINE_H
 
@@ -35,7 +39,8 @@ typedef struct sh_token_logprob { sh_token token; float logprob; } sh_token_logp
 
 enum sh_event_kind {
     SH_EVENT_PROMPT, /* prompt is processed (n_prompt, n_cached are final) */
-    SH_EVENT_TOKEN,  /* one generated token; text may be empty (held back: half a character, a possible stop string) */
+    SH_EVENT_TOKEN,  /* one generated token; text may be empty (held back: half a character, a possible stop string).
+                        The token that ends an answer is neither told nor counted */
     SH_EVENT_DONE    /* last event, exactly once per accepted request; text: what was still held back */
 };
 typedef struct sh_event {
@@ -64,6 +69,7 @@ typedef struct sh_request_opts {
     size_t n_stop;
     bool ignore_end;          /* go on past end-of-answer tokens */
     bool keep_special;        /* control tokens appear in the text */
+    bool is_reply;            /* the text starts afresh, as after a chat prompt: no space that only joins it to the prompt */
     int32_t n_top_logprobs;   /* -1: no logprobs; 0..20 */
     uint64_t deadline_us;     /* wall time the request may take from submit, 0: none; then finish LENGTH */
     /* From the engine's thread, one at a time per engine; must not block. Non-zero cancels the request. */
@@ -72,7 +78,8 @@ typedef struct sh_request_opts {
 } sh_request_opts;
 #define SH_REQUEST_OPTS_INIT {.version = 1, .sampling = SH_SAMPLING_INIT, .n_top_logprobs = -1}
 
-/* SH_E_BUSY: queue full. SH_E_RANGE: prompt empty, longer than the context, or with a bad id. On success *out is owned by the caller. */
+/* SH_E_BUSY: queue full. SH_E_RANGE: prompt empty, with a bad id, or as long as the context. SH_E_INVALID, SH_E_LIMIT: bad
+ * settings or stop strings. On success *out is owned by the caller; the first event may come before this returns. */
 SH_API int sh_engine_submit(sh_engine *e, const sh_request_opts *opts, sh_request **out, sh_err *err);
 SH_API void sh_request_cancel(sh_request *r); /* any thread; DONE follows within a step */
 SH_API void sh_request_free(sh_request *r);   /* cancels when still running and waits for DONE; not from on_event */
@@ -80,6 +87,7 @@ SH_API int sh_request_wait(sh_request *r);    /* blocks until DONE was delivered
 
 typedef struct sh_engine_stats {
     uint32_t n_active, n_waiting, n_slots, n_queue;
+    /* since the start; n_prompt_tokens were computed, n_cached_tokens were not, n_generated_tokens were drawn */
     uint64_t n_requests, n_rejected, n_cancelled, n_prompt_tokens, n_cached_tokens, n_generated_tokens, busy_us;
 } sh_engine_stats;
 SH_API void sh_engine_get_stats(sh_engine *e, sh_engine_stats *out);
