@@ -8,9 +8,26 @@
 #include "os/cpu.h"
 #include "tensor/kernels/tables.h"
 
+#if defined(__x86_64__)
+static const sh_kernels *vector_table(enum sh_cpu_level level)
+{
+    const sh_cpu_info *cpu = sh_cpu();
+    if (level == SH_CPU_AVX2 && cpu->avx2 && cpu->f16c) return &sh_kernels_avx2;
+    if (level == SH_CPU_AVX512 && cpu->avx512) return &sh_kernels_avx512;
+    return NULL;
+}
+#else
+static const sh_kernels *vector_table(enum sh_cpu_level level)
+{
+    (void)level;
+    return NULL;
+}
+#endif
+
 const sh_kernels *sh_kernels_get(enum sh_cpu_level level)
 {
-    return level == SH_CPU_REF ? &sh_kernels_ref : NULL;
+    if (level == SH_CPU_REF) return &sh_kernels_ref;
+    return vector_table(level);
 }
 
 static const char *const level_names[SH_CPU_LEVEL_COUNT] = {"ref", "avx2", "avx512", "amx", "neon"};

@@ -3,12 +3,14 @@
 
 #include <string.h>
 
-/* Offsets of the packed blocks are also written down where kernels read them (kernels/lanes_unpack.h). */
+/* Offsets of the packed blocks are also written down where kernels read them (kernels/lanes_quant.h, lanes_kquant.h). */
 static const sh_pack_info pack_table[SH_DTYPE_COUNT] = {
     /* 16 d | 16 d of the second block | 8 units of codes each */
     [SH_Q8_0] = {2, 1088, {{0, 2, 1, 0, 32}, {2, 4, 8, 64, 512}}},
     [SH_Q4_0] = {2, 576, {{0, 2, 1, 0, 32}, {2, 4, 4, 64, 256}}},
     [SH_IQ4_NL] = {2, 576, {{0, 2, 1, 0, 32}, {2, 4, 4, 64, 256}}},
+    /* 4 times 16 exponents | 4 units of nibbles each */
+    [SH_MXFP4] = {4, 1088, {{0, 1, 1, 0, 16}, {1, 4, 4, 64, 256}}},
     /* d, d | high bits, 4 units of nibbles | the same of the second block */
     [SH_Q5_0] = {2, 704, {{0, 2, 1, 0, 32}, {2, 4, 1, 64, 320}, {6, 4, 4, 128, 320}}},
     /* d, m | nibbles; d, m | high bits | nibbles */
@@ -42,8 +44,10 @@ static void pack_row_block(const sh_pack_info *pack, const uint8_t *src, size_t 
         for (size_t u = 0; u < field->n_units; u++) {
             if (field->unit == 4)
                 memcpy(to + u * 64, src + field->src + 4 * u, 4);
-            else
+            else if (field->unit == 2)
                 memcpy(to + u * 32, src + field->src + 2 * u, 2);
+            else
+                *to = src[field->src];
         }
     }
 }

@@ -1,9 +1,9 @@
 /* pack.h - 16 rows of quantised blocks interleaved, so that one 32-bit vector lane is one row. Private to tensor/.
  *
- * A packed block keeps every bit of the 16 source blocks and only moves them: the source block is cut into units of 2
- * (f16 scales) or 4 bytes, and unit u of the 16 rows lies together, row after row (32 or 64 bytes). A unit of codes is
- * then one vector register whose lane r holds 4 bytes of row r; a unit of scales is 16 halves to be widened.
- * Types whose scales fill half a line only are packed in pairs of blocks, so that all codes stay 64-byte aligned. */
+ * A packed block keeps every bit of the 16 source blocks and only moves them: the source block is cut into units of 4
+ * bytes (scales: 2 or 1), and unit u of the 16 rows lies together, row after row. A unit of codes is then one vector
+ * register whose lane r holds 4 bytes of row r; a unit of scales is 16 halves or bytes to be widened.
+ * Types whose scales fill a part of a line only are packed 2 or 4 blocks at once, so that codes stay 64-byte aligned. */
 #ifndef SH_TENSOR_PACK_H
 #define SH_TENSOR_PACK_H
 
@@ -20,7 +20,7 @@ typedef struct sh_pack_field {
 } sh_pack_field;
 
 typedef struct sh_pack_info {
-    uint32_t n_blocks; /* source blocks a row has in one packed block: 1 or 2; 0: the type is not packed */
+    uint32_t n_blocks; /* source blocks a row has in one packed block: 1, 2 or 4; 0: the type is not packed */
     uint32_t bytes;    /* of a packed block of 16 rows, a multiple of 64 */
     sh_pack_field fields[5];
 } sh_pack_info;

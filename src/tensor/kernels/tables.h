@@ -8,7 +8,6 @@ extern const sh_kernels sh_kernels_ref;
 #if defined(__x86_64__)
 extern const sh_kernels sh_kernels_avx2;
 extern const sh_kernels sh_kernels_avx512;
-extern const sh_kernels sh_kernels_amx;
 #endif
 
 /* ref_elementwise.c */
@@ -33,6 +32,14 @@ void sh_ref_matmul(const struct sh_matmul_job *job, size_t row_begin, size_t row
 /* ref_attention.c */
 void sh_ref_attention(const sh_attention_job *job);
 void sh_ref_kv_write(const sh_kv_head *kv, size_t pos, const float *k, const float *v);
+
+/* Products by kind of activation: dense_<set>.c, quant_<set>.c, kquant_<set>.c */
+void sh_avx2_matmul_dense(const struct sh_matmul_job *job, size_t row_begin, size_t row_end);
+void sh_avx2_matmul_q8(const struct sh_matmul_job *job, size_t row_begin, size_t row_end);
+void sh_avx2_matmul_q8k(const struct sh_matmul_job *job, size_t row_begin, size_t row_end);
+void sh_avx512_matmul_dense(const struct sh_matmul_job *job, size_t row_begin, size_t row_end);
+void sh_avx512_matmul_q8(const struct sh_matmul_job *job, size_t row_begin, size_t row_end);
+void sh_avx512_matmul_q8k(const struct sh_matmul_job *job, size_t row_begin, size_t row_end);
 
 /* The fixed tree that ends every sum over 16 lanes. */
 static inline float sh_ref_tree(float lanes[16])

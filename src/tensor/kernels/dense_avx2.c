@@ -1,0 +1,6 @@
+/* dense_avx2.c - lanes_dense.h for this instruction set. */
+#if defined(__x86_64__)
+#include "tensor/kernels/lanes_avx2.h"
+
+#include "tensor/kernels/lanes_dense.h"
+#endif

@@ -1,0 +1,6 @@
+/* kquant_avx512.c - lanes_kquant.h for this instruction set. */
+#if defined(__x86_64__)
+#include "tensor/kernels/lanes_avx512.h"
+
+#include "tensor/kernels/lanes_kquant.h"
+#endif

@@ -1,0 +1,6 @@
+/* quant_avx512.c - lanes_quant.h for this instruction set. */
+#if defined(__x86_64__)
+#include "tensor/kernels/lanes_avx512.h"
+
+#include "tensor/kernels/lanes_quant.h"
+#endif
