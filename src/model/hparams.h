@@ -15,13 +15,14 @@ enum sh_norm_kind { SH_NORM_RMS, SH_NORM_LAYER };
 enum sh_norm_place {
     SH_NORM_PRE,      /* x += attn(norm x); x += mlp(norm x) */
     SH_NORM_POST,     /* x += norm(attn(x)); x += norm(mlp(x)): OLMo 2 */
-    SH_NORM_SANDWICH, /* both: Gemma 2, 3 */
-    SH_NORM_AFTER_ADD /* x = norm(x + attn(x)): BERT */
+    SH_NORM_SANDWICH  /* both: Gemma 2, 3 */
 };
 enum sh_residual { SH_RESIDUAL_SEQUENTIAL, SH_RESIDUAL_PARALLEL_ONE_NORM, SH_RESIDUAL_PARALLEL_TWO_NORMS };
 enum sh_position { SH_POSITION_NONE, SH_POSITION_ROPE, SH_POSITION_LEARNED, SH_POSITION_ALIBI };
 enum sh_rope_scaling { SH_ROPE_SCALE_NONE, SH_ROPE_SCALE_LINEAR, SH_ROPE_SCALE_LLAMA3, SH_ROPE_SCALE_YARN, SH_ROPE_SCALE_LONGROPE };
 enum sh_qk_norm { SH_QK_NORM_NONE, SH_QK_NORM_HEAD, SH_QK_NORM_WHOLE };
+/* Whether linear maps have a bias. GGUF files do not say: there the tensors present decide. */
+enum sh_bias { SH_BIAS_NO, SH_BIAS_YES, SH_BIAS_IF_PRESENT };
 
 typedef struct sh_rope_params {
     double theta;
@@ -29,8 +30,9 @@ typedef struct sh_rope_params {
     enum sh_rope_scaling scaling;
     double factor, low_freq_factor, high_freq_factor; /* linear, yarn; llama3 */
     double beta_fast, beta_slow, attention_factor, mscale, mscale_all_dim; /* yarn; attention_factor < 0: computed */
+    double gguf_attn_factor; /* yarn in GGUF files: multiplies the computed factor; 1 elsewhere */
     uint32_t original_ctx;
-    const float *short_factor, *long_factor; /* longrope [n_rot / 2], owned by the model's arena; also "rope_freqs" divisors */
+    const float *short_factor, *long_factor; /* longrope divisors [n_rot / 2], owned by the model's arena */
     const float *freq_divisor;               /* [n_rot / 2] from a rope_freqs tensor, or NULL */
 } sh_rope_params;
 
@@ -40,6 +42,8 @@ typedef struct sh_layer_traits {
     bool local_rope; /* uses rope_local (Gemma 3) */
     bool experts;    /* mixture of experts instead of the plain MLP */
 } sh_layer_traits;
+
+enum { SH_MAX_LAYERS = 4096, SH_MAX_EXPERTS = 4096 };
 
 typedef struct sh_hparams {
     const struct sh_arch *arch;
@@ -54,12 +58,19 @@ typedef struct sh_hparams {
     sh_rope_params rope, rope_local;
     enum sh_activation activation;
     bool gated;
-    bool tied_output;
+    bool tied_output; /* the output matrix is the embedding */
+    enum sh_bias bias_qkv, bias_o, bias_mlp, bias_output;
     float embed_scale, residual_scale, attention_scale, logit_scale; /* multipliers; logit_scale multiplies the logits */
     float attention_softcap, final_softcap;                          /* 0: none */
     uint32_t n_experts, n_experts_used, n_ff_expert, n_ff_shared;
     bool expert_norm_topk; /* chosen probabilities are divided by their sum */
+    float alibi_max_bias;  /* SH_POSITION_ALIBI: slopes fall from 2^(-max/n) to 2^-max */
     const sh_layer_traits *layers; /* [n_layers], owned by the model's arena */
 } sh_hparams;
+
+/* The traits of a row; sizes are left 0 for the loader to fill in. */
+void sh_hparams_from_arch(sh_hparams *hp, const struct sh_arch *arch);
+/* SH_E_CORRUPT, naming `where` and the value, unless every size is possible: later code relies on these bounds. */
+int sh_hparams_check(const sh_hparams *hp, const char *where, sh_err *err);
 
 #endif

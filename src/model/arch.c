@@ -1,0 +1,203 @@
+/* arch.c - the rows: one family each. */
+#include "model/arch.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "model/hf_config.h"
+#include "model/names.h"
+
+/* Traits of nearly every family since Llama; a row states what differs. */
+#define LLAMA_LIKE                                                                                            \
+    .flags = SH_ARCH_GATED, .norm = SH_NORM_RMS, .place = SH_NORM_PRE, .residual = SH_RESIDUAL_SEQUENTIAL,      \
+    .position = SH_POSITION_ROPE, .hf_rope = SH_ROPE_HALF, .gguf_rope = SH_ROPE_HALF,                           \
+    .activation = SH_ACTIVATION_SILU, .rope_theta = 10000, .rotary_fraction = 1,                               \
+    .hf_names = {sh_names_llama}, .gguf_names = {sh_names_gguf}
+#define GPT2_LIKE                                                                                              \
+    .norm = SH_NORM_LAYER, .place = SH_NORM_PRE, .residual = SH_RESIDUAL_SEQUENTIAL,                            \
+    .position = SH_POSITION_LEARNED, .activation = SH_ACTIVATION_GELU_TANH, .rope_theta = 10000,                \
+    .rotary_fraction = 1, .hf_names = {sh_names_gpt2}, .gguf_names = {sh_names_gguf}, .hf_prefix = "transformer."
+#define BIAS_ALL (SH_ARCH_BIAS_QKV | SH_ARCH_BIAS_O | SH_ARCH_BIAS_MLP)
+
+/* GCC and clang warn about a field given twice; the later one wins by C11 6.7.9p19, and that is what rows rely on. */
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Woverride-init"
+#ifdef __clang__
+#pragma clang diagnostic ignored "-Winitializer-overrides"
+#endif
+static const sh_arch archs[] = {
+    {LLAMA_LIKE, .name = "llama", .hf_type = "llama", .flags = SH_ARCH_GATED | SH_ARCH_BIAS_KEYS | SH_ARCH_TOPK_NORM,
+     .gguf_rope = SH_ROPE_INTERLEAVED, .window = SH_WINDOW_ALL, .hf_extra = sh_hf_llama},
+    {LLAMA_LIKE, .name = "llama", .hf_type = "mistral", .gguf_rope = SH_ROPE_INTERLEAVED, .window = SH_WINDOW_ALL},
+    {LLAMA_LIKE, .name = "llama", .hf_type = "mixtral", .flags = SH_ARCH_GATED | SH_ARCH_TOPK_NORM,
+     .gguf_rope = SH_ROPE_INTERLEAVED, .window = SH_WINDOW_ALL, .rope_theta = 1e6,
+     .hf_names = {sh_names_mixtral, sh_names_llama}, .hf_extra = sh_hf_mixtral},
+    {LLAMA_LIKE, .name = "qwen2", .hf_type = "qwen2", .flags = SH_ARCH_GATED | SH_ARCH_BIAS_QKV, .window = SH_WINDOW_OPT_IN},
+    {LLAMA_LIKE, .name = "qwen2moe", .hf_type = "qwen2_moe", .flags = SH_ARCH_GATED | SH_ARCH_BIAS_QKV,
+     .window = SH_WINDOW_OPT_IN, .hf_names = {sh_names_qwen_moe, sh_names_llama}, .hf_extra = sh_hf_qwen_moe},
+    {LLAMA_LIKE, .name = "qwen3", .hf_type = "qwen3", .flags = SH_ARCH_GATED | SH_ARCH_BIAS_KEYS,
+     .qk_norm = SH_QK_NORM_HEAD, .window = SH_WINDOW_OPT_IN},
+    {LLAMA_LIKE, .name = "qwen3moe", .hf_type = "qwen3_moe", .flags = SH_ARCH_GATED | SH_ARCH_BIAS_KEYS | SH_ARCH_TOPK_NORM,
+     .qk_norm = SH_QK_NORM_HEAD, .window = SH_WINDOW_OPT_IN, .hf_names = {sh_names_qwen_moe, sh_names_llama},
+     .hf_extra = sh_hf_qwen_moe},
+    {LLAMA_LIKE, .name = "gemma", .hf_type = "gemma",
+     .flags = SH_ARCH_GATED | SH_ARCH_TIED | SH_ARCH_NORM_ADD_ONE | SH_ARCH_EMBED_SCALED | SH_ARCH_GELU_IS_TANH | SH_ARCH_BIAS_KEYS,
+     .activation = SH_ACTIVATION_GELU_TANH},
+    {LLAMA_LIKE, .name = "gemma2", .hf_type = "gemma2", .place = SH_NORM_SANDWICH,
+     .flags = SH_ARCH_GATED | SH_ARCH_TIED | SH_ARCH_NORM_ADD_ONE | SH_ARCH_EMBED_SCALED | SH_ARCH_GELU_IS_TANH | SH_ARCH_BIAS_KEYS,
+     .activation = SH_ACTIVATION_GELU_TANH, .window = SH_WINDOW_PERIODIC, .window_period = 2,
+     .hf_names = {sh_names_sandwich, sh_names_llama}},
+    {LLAMA_LIKE, .name = "gemma3", .hf_type = "gemma3_text", .place = SH_NORM_SANDWICH, .qk_norm = SH_QK_NORM_HEAD,
+     .flags = SH_ARCH_GATED | SH_ARCH_TIED | SH_ARCH_NORM_ADD_ONE | SH_ARCH_EMBED_SCALED | SH_ARCH_GELU_IS_TANH |
+              SH_ARCH_BIAS_KEYS | SH_ARCH_NO_ATTN_SOFTCAP,
+     .activation = SH_ACTIVATION_GELU_TANH, .rope_theta = 1e6, .window = SH_WINDOW_PERIODIC, .window_period = 6,
+     .hf_names = {sh_names_sandwich, sh_names_llama}, .outer_prefix = "language_model.", .hf_extra = sh_hf_gemma3},
+    {LLAMA_LIKE, .name = "phi2", .hf_type = "phi", .flags = BIAS_ALL | SH_ARCH_BIAS_OUTPUT, .norm = SH_NORM_LAYER,
+     .residual = SH_RESIDUAL_PARALLEL_ONE_NORM, .activation = SH_ACTIVATION_GELU_TANH, .rotary_fraction = 0.5,
+     .hf_names = {sh_names_phi, sh_names_llama}, .hf_extra = sh_hf_phi},
+    {LLAMA_LIKE, .name = "phi3", .hf_type = "phi3", .window = SH_WINDOW_ALL, .hf_names = {sh_names_phi3, sh_names_llama},
+     .gguf_names = {sh_names_gguf_phi3, sh_names_gguf}},
+    {LLAMA_LIKE, .name = "starcoder2", .hf_type = "starcoder2", .flags = SH_ARCH_TIED | BIAS_ALL | SH_ARCH_BIAS_KEYS,
+     .norm = SH_NORM_LAYER, .activation = SH_ACTIVATION_GELU_TANH, .window = SH_WINDOW_ALL,
+     .hf_names = {sh_names_starcoder2, sh_names_llama}},
+    {LLAMA_LIKE, .name = "olmo2", .hf_type = "olmo2", .flags = SH_ARCH_GATED | SH_ARCH_BIAS_KEYS, .place = SH_NORM_POST,
+     .qk_norm = SH_QK_NORM_WHOLE, .hf_names = {sh_names_olmo2, sh_names_llama}},
+    {LLAMA_LIKE, .name = "smollm3", .hf_type = "smollm3", .flags = SH_ARCH_GATED | SH_ARCH_TIED | SH_ARCH_BIAS_KEYS,
+     .gguf_rope = SH_ROPE_INTERLEAVED, .rope_theta = 2e6, .window = SH_WINDOW_OPT_IN, .hf_extra = sh_hf_smollm3},
+    {LLAMA_LIKE, .name = "granite", .hf_type = "granite", .flags = SH_ARCH_GATED | SH_ARCH_BIAS_KEYS,
+     .gguf_rope = SH_ROPE_INTERLEAVED, .hf_extra = sh_hf_granite},
+    {GPT2_LIKE, .name = "gpt2", .hf_type = "gpt2", .flags = SH_ARCH_TIED | BIAS_ALL, .hf_extra = sh_hf_gpt2},
+    {GPT2_LIKE, .name = "starcoder", .hf_type = "gpt_bigcode", .flags = SH_ARCH_TIED | BIAS_ALL,
+     .hf_names = {sh_names_bigcode, sh_names_gpt2}, .hf_extra = sh_hf_bigcode},
+    {GPT2_LIKE, .name = "gptneo", .hf_type = "gpt_neo",
+     .flags = SH_ARCH_TIED | SH_ARCH_BIAS_O | SH_ARCH_BIAS_MLP | SH_ARCH_NO_SCALE,
+     .hf_names = {sh_names_neo, sh_names_gpt2}, .hf_extra = sh_hf_neo},
+    {GPT2_LIKE, .name = "gptj", .hf_type = "gptj", .flags = SH_ARCH_BIAS_MLP | SH_ARCH_BIAS_OUTPUT,
+     .residual = SH_RESIDUAL_PARALLEL_ONE_NORM, .position = SH_POSITION_ROPE, .hf_rope = SH_ROPE_INTERLEAVED,
+     .gguf_rope = SH_ROPE_INTERLEAVED, .hf_names = {sh_names_gptj}, .hf_extra = sh_hf_gptj},
+    {GPT2_LIKE, .name = "codegen", .hf_type = "codegen", .flags = SH_ARCH_BIAS_MLP | SH_ARCH_BIAS_OUTPUT,
+     .residual = SH_RESIDUAL_PARALLEL_ONE_NORM, .position = SH_POSITION_ROPE, .hf_rope = SH_ROPE_INTERLEAVED,
+     .gguf_rope = SH_ROPE_INTERLEAVED, .hf_names = {sh_names_gptj}, .hf_extra = sh_hf_codegen},
+    {LLAMA_LIKE, .name = "gptneox", .hf_type = "gpt_neox", .flags = BIAS_ALL | SH_ARCH_BIAS_KEYS, .norm = SH_NORM_LAYER,
+     .residual = SH_RESIDUAL_PARALLEL_TWO_NORMS, .activation = SH_ACTIVATION_GELU_ERF, .rotary_fraction = 0.25,
+     .hf_names = {sh_names_neox}, .hf_prefix = "gpt_neox.", .hf_extra = sh_hf_neox},
+    {LLAMA_LIKE, .name = "falcon", .hf_type = "falcon", .flags = SH_ARCH_TIED | SH_ARCH_BIAS_KEYS, .norm = SH_NORM_LAYER,
+     .residual = SH_RESIDUAL_PARALLEL_ONE_NORM, .activation = SH_ACTIVATION_GELU_ERF, .hf_names = {sh_names_falcon},
+     .gguf_names = {sh_names_gguf_falcon, sh_names_gguf}, .hf_prefix = "transformer.", .hf_extra = sh_hf_falcon},
+};
+#pragma GCC diagnostic pop
+
+size_t sh_arch_count(void) { return sizeof archs / sizeof archs[0]; }
+const sh_arch *sh_arch_at(size_t i) { return i < sh_arch_count() ? &archs[i] : NULL; }
+
+const sh_arch *sh_arch_by_hf(const char *model_type)
+{
+    for (size_t i = 0; i < sh_arch_count(); i++)
+        if (!strcmp(archs[i].hf_type, model_type)) return &archs[i];
+    return NULL;
+}
+
+const sh_arch *sh_arch_by_gguf(const char *name)
+{
+    for (size_t i = 0; i < sh_arch_count(); i++)
+        if (!strcmp(archs[i].name, name)) return &archs[i];
+    return NULL;
+}
+
+/* Edit distance of two short names; only the first 31 bytes count. */
+static unsigned name_distance(const char *a, const char *b)
+{
+    unsigned row[32];
+    size_t na = strnlen(a, 31), nb = strnlen(b, 31);
+    for (unsigned j = 0; j <= nb; j++) row[j] = j;
+    for (unsigned i = 1; i <= na; i++) {
+        unsigned diagonal = row[0];
+        row[0] = i;
+        for (unsigned j = 1; j <= nb; j++) {
+            unsigned best = diagonal + (a[i - 1] != b[j - 1]);
+            diagonal = row[j];
+            if (row[j] + 1 < best) best = row[j] + 1;
+            if (row[j - 1] + 1 < best) best = row[j - 1] + 1;
+            row[j] = best;
+        }
+    }
+    return row[nb];
+}
+
+int sh_arch_unknown(const char *found, bool is_gguf, sh_err *err)
+{
+    const char *near[3] = {NULL, NULL, NULL};
+    unsigned dist[3] = {~0u, ~0u, ~0u};
+    for (size_t i = 0; i < sh_arch_count(); i++) {
+        const char *name = is_gguf ? archs[i].name : archs[i].hf_type;
+        bool repeated = near[0] && (!strcmp(near[0], name) || (near[1] && !strcmp(near[1], name)) ||
+                                    (near[2] && !strcmp(near[2], name)));
+        if (repeated) continue;
+        unsigned d = name_distance(found, name);
+        for (int k = 0; k < 3; k++) {
+            if (d >= dist[k]) continue;
+            for (int m = 2; m > k; m--) near[m] = near[m - 1], dist[m] = dist[m - 1];
+            near[k] = name, dist[k] = d;
+            break;
+        }
+    }
+    return sh_fail(err, SH_E_UNSUPPORTED, "architecture '%.60s' is not supported (nearest: %s, %s, %s)", found, near[0],
+                   near[1], near[2]);
+}
+
+const sh_name *sh_arch_name(const sh_arch *a, bool is_gguf, enum sh_slot slot, size_t i)
+{
+    const sh_name *const *lists = is_gguf ? a->gguf_names : a->hf_names;
+    for (size_t l = 0; l < 2 && lists[l]; l++) {
+        bool named = false;
+        for (const sh_name *n = lists[l]; n->stem; n++) {
+            if (n->slot != slot) continue;
+            named = true;
+            if (i-- == 0) return n;
+        }
+        if (named) return NULL;
+    }
+    return NULL;
+}
+
+const char *sh_slot_text(enum sh_slot slot)
+{
+    for (const sh_name *n = sh_names_gguf; n->stem; n++)
+        if (n->slot == slot) return sh_starts_with(n->stem, "blk.%.") ? n->stem + 6 : n->stem;
+    return "ffn_gate_up"; /* the one slot that GGUF has no common name for */
+}
+
+uint64_t sh_layout_row(const sh_hparams *hp, enum sh_layout layout, enum sh_slot fused, unsigned part, uint64_t r)
+{
+    uint64_t q = (uint64_t)hp->n_heads * hp->head_dim, kv = (uint64_t)hp->n_kv_heads * hp->head_dim, d = hp->head_dim;
+    if (fused == SH_SLOT_GATE_UP) return part * (uint64_t)hp->n_ff + r;
+    if (layout == SH_LAYOUT_GROUPED) { /* per kv head: n_heads / n_kv_heads query heads, then k, then v */
+        uint64_t per = hp->n_heads / hp->n_kv_heads, head = r / d;
+        uint64_t group = part == 0 ? head / per : head, in_group = part == 0 ? head % per : per + part - 1;
+        return (group * (per + 2) + in_group) * d + r % d;
+    }
+    if (layout == SH_LAYOUT_CODEGEN) { /* the middle third of a group is v */
+        uint64_t quarter = q / 4, place = part == 0 ? 0 : part == 1 ? 2 : 1;
+        return r / quarter * 3 * quarter + place * quarter + r % quarter;
+    }
+    return (part == 0 ? 0 : part == 1 ? q : q + kv) + r;
+}
+
+uint64_t sh_row_of_interleaved(const sh_hparams *hp, uint64_t r)
+{
+    uint64_t head = r / hp->head_dim, e = r % hp->head_dim;
+    if (e >= hp->n_rot) return r;
+    return head * hp->head_dim + (e % 2 ? hp->n_rot / 2 : 0) + e / 2;
+}
+
+int sh_activation_find(const char *name)
+{
+    static const struct { const char *name; enum sh_activation act; } known[] = {
+        {"silu", SH_ACTIVATION_SILU}, {"swish", SH_ACTIVATION_SILU}, {"gelu", SH_ACTIVATION_GELU_ERF},
+        {"gelu_new", SH_ACTIVATION_GELU_TANH}, {"gelu_fast", SH_ACTIVATION_GELU_TANH},
+        {"gelu_pytorch_tanh", SH_ACTIVATION_GELU_TANH}, {"relu", SH_ACTIVATION_RELU},
+    };
+    for (size_t i = 0; i < sizeof known / sizeof known[0]; i++)
+        if (!strcmp(known[i].name, name)) return (int)known[i].act;
+    return -1;
+}

@@ -1,0 +1,45 @@
+/* weights.h - a bound model: every matrix and vector where the forward pass looks for it. */
+#ifndef SH_MODEL_WEIGHTS_H
+#define SH_MODEL_WEIGHTS_H
+
+#include "model/hparams.h"
+#include "tensor/matmul.h"
+
+typedef struct sh_linear {
+    sh_weight *w;      /* NULL: this model has no such matrix */
+    const float *bias; /* [rows of w] or NULL */
+} sh_linear;
+
+typedef struct sh_gain {
+    const float *gain; /* NULL: no norm here */
+    const float *bias; /* layer norms may have one */
+} sh_gain;
+
+/* Rows that are looked up, not multiplied: token and position embeddings, read where the file has them. */
+typedef struct sh_table {
+    const uint8_t *rows;
+    enum sh_dtype dtype;
+    size_t row_bytes;
+    uint64_t n_rows, n_cols;
+} sh_table;
+
+typedef struct sh_expert { sh_linear gate, up, down; } sh_expert;
+
+typedef struct sh_layer {
+    sh_gain attn_norm, q_norm, k_norm, attn_post_norm, ffn_norm, ffn_post_norm;
+    sh_linear q, k, v, o, gate, up, down;
+    sh_linear router;
+    sh_expert *experts; /* [n_experts] or NULL */
+    sh_expert shared;
+    sh_linear shared_router;
+} sh_layer;
+
+typedef struct sh_weights {
+    sh_table embed, position;
+    sh_gain output_norm;
+    sh_linear output;
+    sh_layer *layers;  /* [n_layers] */
+    uint64_t n_bytes;  /* memory that the matrices take, the file's own pages included */
+} sh_weights;
+
+#endif

@@ -1,0 +1,298 @@
+/* test_models_text.c - every text family against what the reference computes from the same weights: logits, hidden states and
+ * each layer within 1e-4, the same argmax everywhere, the same 32 greedy ids; and no bit of difference between one pass and
+ * any cutting of the prompt, any batch, any number of threads, any instruction set. */
+#include "model_golden.h"
+
+#include <unistd.h>
+
+static const double TOLERANCE = 1e-4;
+static const char *const families[] = {
+    "llama", "llama_gqa_256", "llama_sharded", "llama_f16", "llama3_rope", "llama_linear_rope", "llama_yarn", "llama_bias",
+    "mistral", "qwen2", "qwen2_tied", "qwen3", "gpt2", "gemma", "gemma2", "gemma3_text", "phi", "phi3", "phi3_longrope",
+    "starcoder2", "olmo2", "smollm3", "granite", "gpt_neox", "gpt_neox_seq", "gpt_neo", "gptj", "codegen", "gpt_bigcode",
+    "falcon_7b", "falcon_40b", "falcon_rw", "mixtral", "qwen2_moe", "qwen2_moe_norm", "qwen3_moe",
+};
+enum { N_FAMILIES = sizeof families / sizeof families[0] };
+
+typedef struct family {
+    char dir[1024];
+    sh_token tokens[2][GOLDEN_MAX_TOKENS];
+    uint32_t n[2];
+    uint32_t n_vocab, n_embd, n_layers;
+} family;
+
+static const char *family_dir(const char *name, char out[1024])
+{
+    return golden_path(out, SHOAL_GOLDEN_DIR "/golden/models", name);
+}
+
+static void family_open(family *f, const char *name, const sh_model *m)
+{
+    family_dir(name, f->dir);
+    json_t *ids = golden_json(f->dir, "input_ids.json");
+    json_t *list = json_is_array(ids) ? ids : json_object_get(ids, "input_ids");
+    for (int s = 0; s < 2; s++) f->n[s] = golden_tokens(json_array_get(list, (size_t)s), f->tokens[s]);
+    json_decref(ids);
+    f->n_vocab = sh_model_hparams(m)->n_vocab, f->n_embd = sh_model_hparams(m)->n_embd, f->n_layers = sh_model_hparams(m)->n_layers;
+}
+
+static float *floats(size_t n)
+{
+    float *p = sh_alloc(n, sizeof *p);
+    assert_non_null(p);
+    return p;
+}
+
+/* The greatest difference from a file that must have exactly n floats. */
+static double error_of(const family *f, const char *file, const float *got, size_t n)
+{
+    size_t n_file;
+    float *want = golden_floats(f->dir, file, &n_file);
+    assert_int_equal(n_file, n);
+    double worst = golden_max_error(got, want, n);
+    sh_free(want);
+    return worst;
+}
+
+static void check_argmax(const family *f, const char *file, const float *got, uint32_t n)
+{
+    size_t n_file;
+    float *want = golden_floats(f->dir, file, &n_file);
+    for (uint32_t t = 0; t < n; t++) {
+        const size_t row = (size_t)t * f->n_vocab;
+        assert_int_equal(golden_argmax(got + row, f->n_vocab), golden_argmax(want + row, f->n_vocab));
+    }
+    sh_free(want);
+}
+
+/* Both sequences alone; logits0 [n, V] is kept by the caller. */
+static double check_values(const family *f, const sh_model *m, float *logits0)
+{
+    double worst = 0;
+    float *hidden = floats((size_t)f->n[0] * f->n_embd), *layers = floats((size_t)(f->n_layers + 1) * f->n[0] * f->n_embd);
+    float *logits1 = floats((size_t)f->n[1] * f->n_vocab);
+    for (int s = 0; s < 2; s++) {
+        golden_run r;
+        char name[32];
+        float *logits = s ? logits1 : logits0;
+        golden_run_open(&r, m, SH_KV_F32);
+        golden_feed(&r, f->tokens[s], f->n[s], logits, hidden, s ? NULL : layers);
+        golden_run_close(&r);
+        snprintf(name, sizeof name, "logits_%d.f32", s);
+        double e = error_of(f, name, logits, (size_t)f->n[s] * f->n_vocab);
+        check_argmax(f, name, logits, f->n[s]);
+        snprintf(name, sizeof name, "hidden_%d.f32", s);
+        double h = error_of(f, name, hidden, (size_t)f->n[s] * f->n_embd);
+        double l = s ? 0 : error_of(f, "layers.f32", layers, (size_t)(f->n_layers + 1) * f->n[0] * f->n_embd);
+        if (e > worst) worst = e;
+        if (!(e <= TOLERANCE && h <= TOLERANCE && l <= TOLERANCE))
+            fail_msg("%s: sequence %d: logits off by %g, hidden by %g, layers by %g", f->dir, s, e, h, l);
+    }
+    sh_free(hidden);
+    sh_free(layers);
+    sh_free(logits1);
+    return worst;
+}
+
+static void check_greedy(const family *f, const sh_model *m)
+{
+    golden_run r;
+    sh_token prompt[GOLDEN_MAX_TOKENS], want[GOLDEN_MAX_TOKENS];
+    json_t *greedy = golden_json(f->dir, "greedy.json");
+    uint32_t n_prompt = golden_tokens(json_object_get(greedy, "prompt"), prompt);
+    uint32_t n_want = golden_tokens(json_object_get(greedy, "ids"), want);
+    float *logits = floats((size_t)n_prompt * f->n_vocab);
+    golden_run_open(&r, m, SH_KV_F32);
+    golden_feed(&r, prompt, n_prompt, logits, NULL, NULL);
+    const float *last = logits + (size_t)(n_prompt - 1) * f->n_vocab;
+    for (uint32_t i = 0; i < n_want; i++) {
+        sh_token id = (sh_token)golden_argmax(last, f->n_vocab);
+        if (id != want[i]) fail_msg("%s: greedy id %u is %d (expected %d)", f->dir, i, id, want[i]);
+        golden_feed(&r, &id, 1, logits, NULL, NULL);
+        last = logits;
+    }
+    golden_run_close(&r);
+    sh_free(logits);
+    json_decref(greedy);
+}
+
+/* Longrope's choice of factors depends on the length so far: rows of earlier chunks differ by design, the last ones do not. */
+static uint32_t first_comparable(const sh_model *m)
+{
+    const sh_hparams *hp = sh_model_hparams(m);
+    return hp->rope.scaling == SH_ROPE_SCALE_LONGROPE ? hp->rope.original_ctx : 0;
+}
+
+static void check_chunks(const family *f, const sh_model *m, const float *whole, const uint32_t *sizes, size_t n_sizes)
+{
+    golden_run r;
+    const uint32_t from = first_comparable(m);
+    float *logits = floats((size_t)f->n[0] * f->n_vocab);
+    golden_run_open(&r, m, SH_KV_F32);
+    for (uint32_t at = 0, i = 0; at < f->n[0]; i++) {
+        uint32_t n = sizes[i % n_sizes] < f->n[0] - at ? sizes[i % n_sizes] : f->n[0] - at;
+        golden_feed(&r, f->tokens[0] + at, n, logits + (size_t)at * f->n_vocab, NULL, NULL);
+        at += n;
+    }
+    golden_run_close(&r);
+    if (memcmp(logits + (size_t)from * f->n_vocab, whole + (size_t)from * f->n_vocab, (f->n[0] - from) * f->n_vocab * sizeof *logits))
+        fail_msg("%s: chunks of %u... differ from one pass", f->dir, sizes[0]);
+    sh_free(logits);
+}
+
+/* 37 tokens fed, cut back to 20, sequence 1 after them: as if the rest had never been there. */
+static void check_rewind(const family *f, const sh_model *m)
+{
+    enum { KEPT = 20 };
+    golden_run a, b;
+    const size_t n = (size_t)f->n[1] * f->n_vocab;
+    float *scrap = floats((size_t)f->n[0] * f->n_vocab), *rewound = floats(n), *fresh = floats(n);
+    golden_run_open(&a, m, SH_KV_F32);
+    golden_run_open(&b, m, SH_KV_F32);
+    golden_feed(&a, f->tokens[0], f->n[0], scrap, NULL, NULL);
+    sh_kv_rewind(a.kv, KEPT);
+    golden_feed(&a, f->tokens[1], f->n[1], rewound, NULL, NULL);
+    golden_feed(&b, f->tokens[0], KEPT, scrap, NULL, NULL);
+    golden_feed(&b, f->tokens[1], f->n[1], fresh, NULL, NULL);
+    assert_memory_equal(rewound, fresh, n * sizeof *fresh);
+    golden_run_close(&a);
+    golden_run_close(&b);
+    sh_free(scrap);
+    sh_free(rewound);
+    sh_free(fresh);
+}
+
+/* Both sequences, and a third one half way through, in one batch: each as if alone. */
+static void check_batch(const family *f, const sh_model *m, const float *whole)
+{
+    golden_run r[3];
+    sh_err err = {0};
+    const uint32_t from = first_comparable(m), n0 = f->n[0], n1 = f->n[1];
+    float *l0 = floats((size_t)n0 * f->n_vocab), *l1 = floats((size_t)n1 * f->n_vocab), *l2 = floats(f->n_vocab), *alone = floats((size_t)n1 * f->n_vocab);
+    for (int i = 0; i < 3; i++) golden_run_open(&r[i], m, SH_KV_F32);
+    golden_feed(&r[2], f->tokens[0], n0 - 1, l0, NULL, NULL);
+    const sh_chunk chunks[] = {{.kv = r[1].kv, .tokens = f->tokens[1], .n_tokens = n1, .want = SH_WANT_ALL, .logits = l1},
+                               {.kv = r[2].kv, .tokens = f->tokens[0] + n0 - 1, .n_tokens = 1, .want = SH_WANT_LAST, .logits = l2},
+                               {.kv = r[0].kv, .tokens = f->tokens[0], .n_tokens = n0, .want = SH_WANT_ALL, .logits = l0}};
+    if (sh_forward_run(r[0].f, chunks, 3, &err) < 0) fail_msg("%s: %s", f->dir, err.msg);
+    assert_memory_equal(l0 + (size_t)from * f->n_vocab, whole + (size_t)from * f->n_vocab, (n0 - from) * f->n_vocab * sizeof *l0);
+    assert_memory_equal(l2, whole + (size_t)(n0 - 1) * f->n_vocab, f->n_vocab * sizeof *l2);
+    sh_kv_rewind(r[1].kv, 0);
+    golden_feed(&r[1], f->tokens[1], n1, alone, NULL, NULL);
+    assert_memory_equal(l1, alone, (size_t)n1 * f->n_vocab * sizeof *l1);
+    for (int i = 0; i < 3; i++) golden_run_close(&r[i]);
+    sh_free(l0);
+    sh_free(l1);
+    sh_free(l2);
+    sh_free(alone);
+}
+
+static void check_machine(const family *f, const char *cpu, int n_threads, const float *whole)
+{
+    golden_run r;
+    float *logits = floats((size_t)f->n[0] * f->n_vocab);
+    sh_runtime *rt = golden_runtime(cpu, n_threads);
+    if (!rt) {
+        sh_free(logits);
+        return;
+    }
+    sh_model *m = golden_open(rt, f->dir);
+    golden_run_open(&r, m, SH_KV_F32);
+    golden_feed(&r, f->tokens[0], f->n[0], logits, NULL, NULL);
+    if (memcmp(logits, whole, (size_t)f->n[0] * f->n_vocab * sizeof *logits))
+        fail_msg("%s: %s with %d threads differs", f->dir, cpu, n_threads);
+    golden_run_close(&r);
+    sh_model_free(m);
+    sh_runtime_free(rt);
+    sh_free(logits);
+}
+
+static void test_family(void **state)
+{
+    const char *name = *state;
+    static const uint32_t ones[] = {1}, fives[] = {5}, mixed[] = {10, 1, 1, 25};
+    static const char *const levels[] = {"ref", "avx2", "avx512", "amx"};
+    sh_runtime *rt = golden_runtime(NULL, 2);
+    char dir[1024];
+    family f;
+    sh_model *m = golden_open(rt, family_dir(name, dir));
+    family_open(&f, name, m);
+    float *whole = floats((size_t)f.n[0] * f.n_vocab);
+    double worst = check_values(&f, m, whole);
+    check_greedy(&f, m);
+    check_chunks(&f, m, whole, ones, 1);
+    check_chunks(&f, m, whole, fives, 1);
+    check_chunks(&f, m, whole, mixed, 4);
+    check_rewind(&f, m);
+    check_batch(&f, m, whole);
+    sh_model_free(m);
+    sh_runtime_free(rt);
+    for (int i = 0; i < 4; i++) check_machine(&f, levels[i], 1 + i, whole);
+    check_machine(&f, NULL, 7, whole);
+    print_message("%-18s logits within %.2g, 32 greedy ids\n", name, worst);
+    sh_free(whole);
+}
+
+/* The same weights under what transformers 5 writes as config.json. */
+static void test_config_v5(void **state)
+{
+    (void)state;
+    char dir[] = "/tmp/shoal-v5-XXXXXX", from[1200], to[1200], link[1200];
+    sh_runtime *rt = golden_runtime(NULL, 1);
+    assert_non_null(mkdtemp(dir));
+    golden_path(to, dir, "model.safetensors");
+    golden_path(link, dir, "config.json");
+    for (int i = 0; i < N_FAMILIES; i++) {
+        if (!strcmp(families[i], "llama_sharded")) continue;
+        family f;
+        family_dir(families[i], f.dir);
+        char weights[1200];
+        assert_int_equal(symlink(golden_path(weights, f.dir, "model.safetensors"), to), 0);
+        assert_int_equal(symlink(golden_path(from, f.dir, "config.v5.json"), link), 0);
+        sh_model *m = golden_open(rt, dir);
+        family_open(&f, families[i], m);
+        float *logits = floats((size_t)f.n[0] * f.n_vocab);
+        check_values(&f, m, logits);
+        sh_free(logits);
+        sh_model_free(m);
+        assert_int_equal(unlink(to) | unlink(link), 0);
+    }
+    assert_int_equal(rmdir(dir), 0);
+    sh_runtime_free(rt);
+}
+
+/* GPT-2 as published: no "transformer." before the names, a mask called attn.bias. */
+static void test_gpt2_published(void **state)
+{
+    (void)state;
+    char dir[] = "/tmp/shoal-gpt2-XXXXXX", from[1200], to[1200], from2[1200], to2[1200];
+    sh_runtime *rt = golden_runtime(NULL, 1);
+    family f;
+    assert_non_null(mkdtemp(dir));
+    family_dir("gpt2", f.dir);
+    assert_int_equal(symlink(golden_path(from, f.dir, "config.json"), golden_path(to, dir, "config.json")), 0);
+    assert_int_equal(symlink(golden_path(from2, f.dir, "published/model.safetensors"), golden_path(to2, dir, "model.safetensors")), 0);
+    sh_model *m = golden_open(rt, dir);
+    family_open(&f, "gpt2", m);
+    float *logits = floats((size_t)f.n[0] * f.n_vocab);
+    check_values(&f, m, logits);
+    check_greedy(&f, m);
+    sh_free(logits);
+    sh_model_free(m);
+    sh_runtime_free(rt);
+    assert_int_equal(unlink(to) | unlink(to2) | rmdir(dir), 0);
+}
+
+int main(void)
+{
+    if (!sh_file_is_dir(SHOAL_GOLDEN_DIR "/golden/models")) {
+        printf("skipped: no reference data at " SHOAL_GOLDEN_DIR "/golden/models\n");
+        return 77;
+    }
+    struct CMUnitTest tests[N_FAMILIES + 2];
+    for (int i = 0; i < N_FAMILIES; i++)
+        tests[i] = (struct CMUnitTest){families[i], test_family, NULL, NULL, (void *)(uintptr_t)families[i]};
+    tests[N_FAMILIES] = (struct CMUnitTest)cmocka_unit_test(test_config_v5);
+    tests[N_FAMILIES + 1] = (struct CMUnitTest)cmocka_unit_test(test_gpt2_published);
+    return _cmocka_run_group_tests("models_text", tests, N_FAMILIES + 2, NULL, NULL);
+}
