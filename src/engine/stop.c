@@ -34,8 +34,9 @@ int sh_stop_open(sh_stop **out, const char *const *strings, size_t n, sh_err *er
     for (; s->n < n; s->n++) {
         char *copy = sh_strdup(strings[s->n]);
         if (!copy) {
+            rc = sh_fail_nomem(err, strlen(strings[s->n]));
             sh_stop_free(s);
-            return sh_fail_nomem(err, strlen(strings[s->n]));
+            return rc;
         }
         s->strings[s->n] = sh_str_of(copy);
         if (s->strings[s->n].n > s->max_len) s->max_len = s->strings[s->n].n;
