@@ -1,5 +1,6 @@
 /* test_gguf_writer.c - writing GGUF: what is written is read back, equal input gives equal bytes, and a failure at any
- * point leaves no file. `test_gguf_writer --write PATH` writes the file that tests/integration/peer_gguf.py compares. */
+ * point leaves no file. `test_gguf_writer --write PATH LAST_TYPE` writes the file that tests/integration/peer_gguf.py
+ * compares, with the tensor types up to the last one that the peer knows. */
 #include "unit/formats/fixture.h"
 #include "unit/tmpdir.h"
 
@@ -81,10 +82,10 @@ static int set_keys(sh_gguf_writer *w, sh_err *err)
     return rc;
 }
 
-static int declare_types(sh_gguf_writer *w, sh_err *err)
+static int declare_types(sh_gguf_writer *w, uint32_t last_type, sh_err *err)
 {
     int rc = SH_OK;
-    for (uint32_t type = 0; type < SH_DTYPE_COUNT && rc == SH_OK; type++) {
+    for (uint32_t type = 0; type <= last_type && rc == SH_OK; type++) {
         const sh_dtype_info *info = sh_dtype_get(type);
         char name[32];
         if (!info) continue;
@@ -96,12 +97,12 @@ static int declare_types(sh_gguf_writer *w, sh_err *err)
 }
 
 /* The data in portions of `step` bytes, which need not end where tensors do. */
-static int write_types(sh_gguf_writer *w, size_t step, sh_err *err)
+static int write_types(sh_gguf_writer *w, uint32_t last_type, size_t step, sh_err *err)
 {
     sh_buf all = {0};
     int rc = SH_OK;
     size_t seed = 1;
-    for (uint32_t type = 0; type < SH_DTYPE_COUNT; type++) {
+    for (uint32_t type = 0; type <= last_type; type++) {
         const sh_dtype_info *info = sh_dtype_get(type);
         uint8_t data[6 * 512];
         if (!info) continue;
@@ -115,17 +116,22 @@ static int write_types(sh_gguf_writer *w, size_t step, sh_err *err)
     return rc;
 }
 
-static int write_file(const char *path, size_t step, sh_err *err)
+static int write_types_to(const char *path, uint32_t last_type, size_t step, sh_err *err)
 {
     sh_gguf_writer *w = NULL;
     int rc = sh_gguf_writer_open(&w, path, err);
     if (rc == SH_OK) rc = set_keys(w, err);
-    if (rc == SH_OK) rc = declare_types(w, err);
+    if (rc == SH_OK) rc = declare_types(w, last_type, err);
     if (rc == SH_OK) rc = sh_gguf_begin(w, err);
-    if (rc == SH_OK) rc = write_types(w, step, err);
+    if (rc == SH_OK) rc = write_types(w, last_type, step, err);
     if (rc == SH_OK) rc = sh_gguf_commit(w, err);
     sh_gguf_writer_free(w);
     return rc;
+}
+
+static int write_file(const char *path, size_t step, sh_err *err)
+{
+    return write_types_to(path, SH_DTYPE_COUNT - 1, step, err);
 }
 
 static void test_read_back(void **state)
@@ -335,9 +341,9 @@ static void test_faults(void **state) { (void)state, (void)count_entries; }
 
 int main(int argc, char **argv)
 {
-    if (argc == 3 && strcmp(argv[1], "--write") == 0) {
+    if (argc == 4 && strcmp(argv[1], "--write") == 0) {
         sh_err err = {0};
-        int rc = write_file(argv[2], 4096, &err);
+        int rc = write_types_to(argv[2], (uint32_t)strtoul(argv[3], NULL, 10), 4096, &err);
         if (rc < 0) fprintf(stderr, "%s\n", err.msg);
         return rc < 0;
     }
