@@ -49,7 +49,7 @@ static const sh_arch archs[] = {
      .hf_names = {sh_names_sandwich, sh_names_llama}},
     {LLAMA_LIKE, .name = "gemma3", .hf_type = "gemma3_text", .place = SH_NORM_SANDWICH, .qk_norm = SH_QK_NORM_HEAD,
      .flags = SH_ARCH_GATED | SH_ARCH_TIED | SH_ARCH_NORM_ADD_ONE | SH_ARCH_EMBED_SCALED | SH_ARCH_GELU_IS_TANH |
-              SH_ARCH_BIAS_KEYS | SH_ARCH_NO_ATTN_SOFTCAP,
+              SH_ARCH_BIAS_KEYS | SH_ARCH_NO_ATTN_SOFTCAP | SH_ARCH_LOCAL_ROPE,
      .activation = SH_ACTIVATION_GELU_TANH, .rope_theta = 1e6, .window = SH_WINDOW_PERIODIC, .window_period = 6,
      .hf_names = {sh_names_sandwich, sh_names_llama}, .outer_prefix = "language_model.", .hf_extra = sh_hf_gemma3},
     {LLAMA_LIKE, .name = "phi2", .hf_type = "phi", .flags = BIAS_ALL | SH_ARCH_BIAS_OUTPUT, .norm = SH_NORM_LAYER,
@@ -160,6 +160,37 @@ const sh_name *sh_arch_name(const sh_arch *a, bool is_gguf, enum sh_slot slot, s
     return NULL;
 }
 
+bool sh_arch_has_slot(const sh_hparams *hp, enum sh_slot slot, uint32_t layer)
+{
+    const bool experts = hp->layers && hp->layers[layer].experts;
+    switch (slot) {
+    case SH_SLOT_POSITION: return hp->position == SH_POSITION_LEARNED;
+    case SH_SLOT_OUTPUT: return !hp->tied_output;
+    case SH_SLOT_ROPE_FREQS: return hp->rope.scaling == SH_ROPE_SCALE_LLAMA3;
+    case SH_SLOT_ROPE_LONG: case SH_SLOT_ROPE_SHORT: return hp->rope.scaling == SH_ROPE_SCALE_LONGROPE;
+    case SH_SLOT_ATTN_NORM: return hp->norm_place != SH_NORM_POST;
+    case SH_SLOT_FFN_NORM: return hp->norm_place != SH_NORM_POST && hp->residual != SH_RESIDUAL_PARALLEL_ONE_NORM;
+    case SH_SLOT_ATTN_POST_NORM: case SH_SLOT_FFN_POST_NORM: return hp->norm_place != SH_NORM_PRE;
+    case SH_SLOT_Q_NORM: case SH_SLOT_K_NORM: return hp->qk_norm != SH_QK_NORM_NONE;
+    case SH_SLOT_GATE: case SH_SLOT_GATE_UP: return hp->gated && !experts;
+    case SH_SLOT_UP: case SH_SLOT_DOWN: return !experts;
+    case SH_SLOT_ROUTER: case SH_SLOT_EXPERT_GATE: case SH_SLOT_EXPERT_UP: case SH_SLOT_EXPERT_DOWN: return experts;
+    case SH_SLOT_SHARED_GATE: case SH_SLOT_SHARED_UP: case SH_SLOT_SHARED_DOWN: case SH_SLOT_SHARED_ROUTER:
+        return experts && hp->n_ff_shared;
+    default: return slot < SH_SLOT_COUNT;
+    }
+}
+
+const char *sh_arch_gguf_stem(const sh_hparams *hp, enum sh_slot slot)
+{
+    /* Falcon alone has two ways, which change places: with two parallel norms the MLP's is called attn_norm. */
+    bool two = hp->residual == SH_RESIDUAL_PARALLEL_TWO_NORMS;
+    bool second = hp->arch->gguf_names[0] == sh_names_gguf_falcon &&
+                  ((slot == SH_SLOT_ATTN_NORM && !two) || (slot == SH_SLOT_FFN_NORM && two));
+    const sh_name *n = sh_arch_name(hp->arch, true, slot, second);
+    return n ? n->stem : NULL;
+}
+
 const char *sh_slot_text(enum sh_slot slot)
 {
     for (const sh_name *n = sh_names_gguf; n->stem; n++)
@@ -190,14 +221,24 @@ uint64_t sh_row_of_interleaved(const sh_hparams *hp, uint64_t r)
     return head * hp->head_dim + (e % 2 ? hp->n_rot / 2 : 0) + e / 2;
 }
 
+/* The usual name of each comes first. */
+static const struct { const char *name; enum sh_activation act; } activations[] = {
+    {"silu", SH_ACTIVATION_SILU}, {"swish", SH_ACTIVATION_SILU}, {"gelu", SH_ACTIVATION_GELU_ERF},
+    {"gelu_pytorch_tanh", SH_ACTIVATION_GELU_TANH}, {"gelu_new", SH_ACTIVATION_GELU_TANH},
+    {"gelu_fast", SH_ACTIVATION_GELU_TANH}, {"relu", SH_ACTIVATION_RELU},
+};
+enum { N_ACTIVATIONS = sizeof activations / sizeof activations[0] };
+
 int sh_activation_find(const char *name)
 {
-    static const struct { const char *name; enum sh_activation act; } known[] = {
-        {"silu", SH_ACTIVATION_SILU}, {"swish", SH_ACTIVATION_SILU}, {"gelu", SH_ACTIVATION_GELU_ERF},
-        {"gelu_new", SH_ACTIVATION_GELU_TANH}, {"gelu_fast", SH_ACTIVATION_GELU_TANH},
-        {"gelu_pytorch_tanh", SH_ACTIVATION_GELU_TANH}, {"relu", SH_ACTIVATION_RELU},
-    };
-    for (size_t i = 0; i < sizeof known / sizeof known[0]; i++)
-        if (!strcmp(known[i].name, name)) return (int)known[i].act;
+    for (size_t i = 0; i < N_ACTIVATIONS; i++)
+        if (!strcmp(activations[i].name, name)) return (int)activations[i].act;
     return -1;
+}
+
+const char *sh_activation_text(enum sh_activation act)
+{
+    for (size_t i = 0; i < N_ACTIVATIONS; i++)
+        if (activations[i].act == act) return activations[i].name;
+    return "";
 }

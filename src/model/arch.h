@@ -60,6 +60,7 @@ enum {
     SH_ARCH_BIAS_KEYS = 1 << 9,       /* attention_bias, mlp_bias, use_bias, bias, qkv_bias in config.json decide */
     SH_ARCH_NO_SCALE = 1 << 10,       /* scores are not divided by sqrt(head_dim) */
     SH_ARCH_TOPK_NORM = 1 << 11,      /* chosen experts' probabilities sum to 1 when the file does not say */
+    SH_ARCH_LOCAL_ROPE = 1 << 13,     /* windowed layers rotate by sh_hparams.rope_local */
     SH_ARCH_NO_ATTN_SOFTCAP = 1 << 12 /* the reference ignores attn_logit_softcapping (Gemma 3) */
 };
 
@@ -96,6 +97,11 @@ int sh_arch_unknown(const char *found, bool is_gguf, sh_err *err);
 
 /* The i-th way of naming a slot, or NULL when there are no more. */
 const sh_name *sh_arch_name(const sh_arch *a, bool is_gguf, enum sh_slot slot, size_t i);
+/* Whether a layer of this shape has a slot (stored alone or as a part of QKV, GATE_UP). Slots outside layers: layer 0.
+ * Two slots of a family may share a name of which a given shape means only one. */
+bool sh_arch_has_slot(const sh_hparams *hp, enum sh_slot slot, uint32_t layer);
+/* The stem under which GGUF stores a slot of this model, or NULL when it has no name for it. */
+const char *sh_arch_gguf_stem(const sh_hparams *hp, enum sh_slot slot);
 /* Names of container formats for people and for errors: "attn_q" and so on. */
 const char *sh_slot_text(enum sh_slot slot);
 
@@ -104,7 +110,8 @@ uint64_t sh_layout_row(const sh_hparams *hp, enum sh_layout layout, enum sh_slot
 /* Rotary rows of q and k: row r of the interleaved order (GGUF) is this row of the half order (Hugging Face). */
 uint64_t sh_row_of_interleaved(const sh_hparams *hp, uint64_t r);
 
-/* "silu", "gelu_new", ... -> enum sh_activation, or -1. */
+/* "silu", "gelu_new", ... -> enum sh_activation, or -1; and the usual name of one. */
+const char *sh_activation_text(enum sh_activation act);
 int sh_activation_find(const char *name);
 
 #endif

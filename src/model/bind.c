@@ -233,7 +233,7 @@ static int bind_mlp(binder *b, uint32_t layer, sh_layer *l)
     const uint64_t ff = hp->n_ff;
     bool fused = false;
     int rc = SH_OK;
-    if (hp->layers && hp->layers[layer].experts) return bind_experts(b, layer, l);
+    if (sh_arch_has_slot(hp, SH_SLOT_ROUTER, layer)) return bind_experts(b, layer, l);
     if (hp->gated) rc = bind_fused(b, SH_SLOT_GATE_UP, layer, (sh_linear *const[]){&l->gate, &l->up}, (const uint64_t[]){ff, ff},
                                    2, hp->bias_mlp, &fused);
     if (rc == SH_OK && hp->gated && !fused) rc = bind_linear(b, SH_SLOT_GATE, layer, 0, ff, hp->n_embd, hp->bias_mlp, &l->gate);
@@ -244,15 +244,17 @@ static int bind_mlp(binder *b, uint32_t layer, sh_layer *l)
 static int bind_layer(binder *b, uint32_t layer, sh_layer *l)
 {
     const sh_hparams *hp = b->hp;
-    bool before = hp->norm_place != SH_NORM_POST, after = hp->norm_place != SH_NORM_PRE;
-    int rc;
-    if (before && (rc = bind_gain(b, SH_SLOT_ATTN_NORM, layer, hp->n_embd, &l->attn_norm)) < 0) return rc;
-    if (before && hp->residual != SH_RESIDUAL_PARALLEL_ONE_NORM &&
-        (rc = bind_gain(b, SH_SLOT_FFN_NORM, layer, hp->n_embd, &l->ffn_norm)) < 0) return rc;
-    if (after && (rc = bind_gain(b, SH_SLOT_ATTN_POST_NORM, layer, hp->n_embd, &l->attn_post_norm)) < 0) return rc;
-    if (after && (rc = bind_gain(b, SH_SLOT_FFN_POST_NORM, layer, hp->n_embd, &l->ffn_post_norm)) < 0) return rc;
-    if ((rc = bind_attention(b, layer, l)) < 0) return rc;
-    return bind_mlp(b, layer, l);
+    const struct { enum sh_slot slot; sh_gain *out; } norms[] = {
+        {SH_SLOT_ATTN_NORM, &l->attn_norm}, {SH_SLOT_ATTN_POST_NORM, &l->attn_post_norm},
+        {SH_SLOT_FFN_NORM, &l->ffn_norm}, {SH_SLOT_FFN_POST_NORM, &l->ffn_post_norm},
+    };
+    for (size_t i = 0; i < sizeof norms / sizeof norms[0]; i++) {
+        if (!sh_arch_has_slot(hp, norms[i].slot, layer)) continue;
+        int rc = bind_gain(b, norms[i].slot, layer, hp->n_embd, norms[i].out);
+        if (rc < 0) return rc;
+    }
+    int rc = bind_attention(b, layer, l);
+    return rc < 0 ? rc : bind_mlp(b, layer, l);
 }
 
 static int bind_table(binder *b, enum sh_slot slot, uint64_t rows, sh_table *out)

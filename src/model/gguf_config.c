@@ -109,6 +109,14 @@ static int read_sizes(const reader *r, sh_hparams *hp)
     return SH_OK;
 }
 
+/* Gemma's 27B models divide by the root of width / heads; their files do not say so. */
+float sh_gguf_default_scale(const sh_hparams *hp)
+{
+    bool by_width = (!strcmp(hp->arch->name, "gemma2") && hp->n_layers == 46) || (!strcmp(hp->arch->name, "gemma3") && hp->n_layers == 62);
+    if (hp->arch->flags & SH_ARCH_NO_SCALE) return 1;
+    return (float)(1 / sqrt(by_width ? (double)hp->n_embd / hp->n_heads : hp->head_dim));
+}
+
 static int read_scales(const reader *r, sh_hparams *hp)
 {
     int rc;
@@ -116,7 +124,7 @@ static int read_scales(const reader *r, sh_hparams *hp)
     const uint32_t flags = hp->arch->flags;
     bool parallel = hp->residual != SH_RESIDUAL_SEQUENTIAL;
     char act[64];
-    hp->attention_scale = flags & SH_ARCH_NO_SCALE ? 1 : (float)(1 / sqrt(hp->head_dim));
+    hp->attention_scale = sh_gguf_default_scale(hp);
     if (flags & SH_ARCH_EMBED_SCALED) hp->embed_scale = sqrtf((float)hp->n_embd);
     const struct { const char *key; float *value; } numbers[] = {
         {"attention.layer_norm_epsilon", &hp->norm_eps}, {"attention.layer_norm_rms_epsilon", &hp->norm_eps},
@@ -149,7 +157,8 @@ static int read_rope(const reader *r, sh_hparams *hp)
     if (hp->position != SH_POSITION_ROPE) return hp->n_rot = 0, SH_OK;
     if (!hp->n_rot) hp->n_rot = hp->head_dim;
     const struct { const char *key; double *value; } numbers[] = {
-        {"rope.freq_base", &p->theta}, {"rope.freq_base_swa", &hp->rope_local.theta}, {"rope.scaling.factor", &p->factor},
+        {"rope.freq_base", &p->theta}, {"rope.freq_base_swa", &hp->rope_local.theta},
+        {"rope.scale_linear", &p->factor}, {"rope.scaling.factor", &p->factor}, /* the former in files of 2023 */
         {"rope.scaling.attn_factor", &attn_factor}, {"rope.scaling.yarn_beta_fast", &p->beta_fast},
         {"rope.scaling.yarn_beta_slow", &p->beta_slow},
     };
@@ -158,9 +167,10 @@ static int read_rope(const reader *r, sh_hparams *hp)
     if ((rc = get_u32(r, "rope.scaling.original_context_length", &p->original_ctx, false)) < 0) return rc;
     if ((rc = get_text(r, "rope.scaling.type", kind)) < 0) return rc;
     if (!p->original_ctx) p->original_ctx = hp->n_ctx_train;
-    if (!strcmp(kind, "linear")) p->scaling = SH_ROPE_SCALE_LINEAR;
+    bool has_long = sh_tensors_find(r->t, "rope_factors_long.weight");
+    if (!strcmp(kind, "linear") || (!kind[0] && p->factor != 1 && !has_long)) p->scaling = SH_ROPE_SCALE_LINEAR;
     else if (!strcmp(kind, "yarn")) p->scaling = SH_ROPE_SCALE_YARN;
-    else if (!strcmp(kind, "longrope") || sh_tensors_find(r->t, "rope_factors_long.weight")) p->scaling = SH_ROPE_SCALE_LONGROPE;
+    else if (!strcmp(kind, "longrope") || has_long) p->scaling = SH_ROPE_SCALE_LONGROPE;
     else if (kind[0] && strcmp(kind, "none")) return sh_fail(r->err, SH_E_UNSUPPORTED, "rope scaling '%.40s' is not supported", kind);
     if (p->scaling != SH_ROPE_SCALE_NONE && p->scaling != SH_ROPE_SCALE_LONGROPE && !(p->factor > 0))
         return sh_fail(r->err, SH_E_CORRUPT, "%s.rope.scaling.factor is not positive", r->arch);
@@ -191,6 +201,12 @@ static int get_list(const reader *r, const char *key, uint32_t n, const sh_meta 
     return SH_OK;
 }
 
+/* SmolLM3 leaves every fourth layer unturned. */
+bool sh_gguf_default_turned(const sh_hparams *hp, uint32_t layer)
+{
+    return strcmp(hp->arch->name, "smollm3") != 0 || (layer + 1) % 4 != 0;
+}
+
 static int read_layers(const reader *r, sh_hparams *hp, sh_arena *arena)
 {
     int rc;
@@ -202,16 +218,15 @@ static int read_layers(const reader *r, sh_hparams *hp, sh_arena *arena)
     if ((rc = get_list(r, "attention.sliding_window_pattern", hp->n_layers, &windowed_list)) < 0) return rc;
     if (!windowed_list && (rc = get_u32(r, "attention.sliding_window_pattern", &period, false)) < 0) return rc;
     if ((rc = get_list(r, "rope.layers", hp->n_layers, &rope_list)) < 0) return rc;
-    bool every_fourth_unturned = !strcmp(hp->arch->hf_type, "smollm3");
     for (uint32_t i = 0; i < hp->n_layers; i++) {
         char router[48];
         bool windowed = windowed_list ? array_bit(windowed_list, i) : period ? (i + 1) % period != 0 : true;
         snprintf(router, sizeof router, "blk.%u.ffn_gate_inp.weight", i);
         layers[i].window = windowed ? window : 0;
-        layers[i].local_rope = windowed && hp->arch->window == SH_WINDOW_PERIODIC;
+        layers[i].local_rope = windowed && (hp->arch->flags & SH_ARCH_LOCAL_ROPE);
         layers[i].experts = hp->n_experts && sh_tensors_find(r->t, router);
         layers[i].rope = hp->position == SH_POSITION_ROPE &&
-                         (rope_list ? array_bit(rope_list, i) : !every_fourth_unturned || (i + 1) % 4 != 0);
+                         (rope_list ? array_bit(rope_list, i) : sh_gguf_default_turned(hp, i));
     }
     hp->layers = layers;
     return SH_OK;

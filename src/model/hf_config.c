@@ -138,7 +138,7 @@ static int config_windows(const sh_config *c, sh_hparams *hp, sh_err *err)
                         (c->arch->window == SH_WINDOW_PERIODIC && (i + 1) % period != 0);
         if (type) windowed = !strcmp(type, "sliding_attention");
         sh_config_layers(hp)[i].window = windowed && in_use ? window : 0;
-        sh_config_layers(hp)[i].local_rope = windowed && c->arch->window == SH_WINDOW_PERIODIC;
+        sh_config_layers(hp)[i].local_rope = windowed && (c->arch->flags & SH_ARCH_LOCAL_ROPE);
     }
     return SH_OK;
 }

@@ -8,7 +8,6 @@
 
 void sh_hparams_from_arch(sh_hparams *hp, const sh_arch *arch)
 {
-    bool local = arch->window == SH_WINDOW_PERIODIC && arch->qk_norm == SH_QK_NORM_HEAD;
     *hp = (sh_hparams){
         .arch = arch, .norm = arch->norm, .norm_place = arch->place, .residual = arch->residual, .qk_norm = arch->qk_norm,
         .position = arch->position, .activation = arch->activation, .gated = arch->flags & SH_ARCH_GATED,
@@ -22,7 +21,7 @@ void sh_hparams_from_arch(sh_hparams *hp, const sh_arch *arch)
                  .beta_slow = 1, .attention_factor = -1, .gguf_attn_factor = 1},
     };
     hp->rope_local = hp->rope;
-    if (local) hp->rope_local.theta = 10000;
+    if (arch->flags & SH_ARCH_LOCAL_ROPE) hp->rope_local.theta = 10000;
 }
 
 int sh_hparams_check(const sh_hparams *hp, const char *where, sh_err *err)

@@ -20,6 +20,9 @@ int sh_load_template(sh_model *m, const char *text, size_t n, sh_err *err);
 
 /* gguf_config.c */
 int sh_gguf_config_read(sh_hparams *hp, const sh_tensors *t, sh_arena *arena, sh_err *err);
+/* What a file means that does not say: the multiplier of scores, and whether a layer is rotated. */
+float sh_gguf_default_scale(const sh_hparams *hp);
+bool sh_gguf_default_turned(const sh_hparams *hp, uint32_t layer);
 const char *sh_gguf_file_type(uint64_t general_file_type); /* "Q4_K_M", or NULL */
 /* gguf_vocab.c */
 int sh_gguf_tokenizer(sh_tokenizer **out, const sh_tensors *t, sh_err *err);

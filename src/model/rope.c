@@ -27,20 +27,26 @@ static void scale_yarn(double *f, const sh_rope_params *p, uint32_t n_rot)
     }
 }
 
-static void scale_llama3(double *f, const sh_rope_params *p, uint32_t n_pairs)
+static double llama3_scaled(double f, const sh_rope_params *p)
 {
-    for (uint32_t j = 0; j < n_pairs; j++) {
-        double turns = p->original_ctx * f[j] / (2 * PI); /* old / wavelength */
-        double t = (turns - p->low_freq_factor) / (p->high_freq_factor - p->low_freq_factor);
-        if (turns > p->high_freq_factor) continue;
-        if (turns < p->low_freq_factor) t = 0;
-        f[j] = (1 - t) * f[j] / p->factor + t * f[j];
+    double turns = p->original_ctx * f / (2 * PI); /* old / wavelength */
+    if (turns > p->high_freq_factor) return f;
+    double t = (turns - p->low_freq_factor) / (p->high_freq_factor - p->low_freq_factor);
+    if (t < 0) t = 0;
+    return (1 - t) * f / p->factor + t * f;
+}
+
+void sh_rope_llama3_divisors(const sh_rope_params *p, uint32_t n_rot, float *out)
+{
+    for (uint32_t j = 0; j < n_rot / 2; j++) {
+        double f = sh_pow(p->theta, -2.0 * j / n_rot);
+        out[j] = (float)(f / llama3_scaled(f, p));
     }
 }
 
 static double yarn_magnitude(double factor, double m) { return factor <= 1 ? 1 : 0.1 * m * sh_log(factor) + 1; }
 
-static double magnitude_of(const sh_rope_params *p)
+double sh_rope_magnitude(const sh_rope_params *p)
 {
     if (p->scaling != SH_ROPE_SCALE_YARN && p->scaling != SH_ROPE_SCALE_LONGROPE) return 1;
     if (p->attention_factor >= 0) return p->attention_factor;
@@ -62,13 +68,14 @@ int sh_rope_init(sh_rope *r, const sh_rope_params *p, uint32_t n_rot, sh_arena *
 {
     uint32_t n = n_rot / 2;
     double *f = sh_arena_alloc(arena, n, sizeof *f);
-    *r = (sh_rope){.n_pairs = n, .magnitude = magnitude_of(p), .freq = f};
+    *r = (sh_rope){.n_pairs = n, .magnitude = sh_rope_magnitude(p), .freq = f};
     if (!f) return sh_fail_nomem(err, n * sizeof *f);
     for (uint32_t j = 0; j < n; j++) f[j] = sh_pow(p->theta, -2.0 * j / n_rot);
     if (p->scaling == SH_ROPE_SCALE_LINEAR)
         for (uint32_t j = 0; j < n; j++) f[j] /= p->factor;
     if (p->scaling == SH_ROPE_SCALE_YARN) scale_yarn(f, p, n_rot);
-    if (p->scaling == SH_ROPE_SCALE_LLAMA3) scale_llama3(f, p, n);
+    if (p->scaling == SH_ROPE_SCALE_LLAMA3)
+        for (uint32_t j = 0; j < n; j++) f[j] = llama3_scaled(f[j], p);
     if (p->freq_divisor)
         for (uint32_t j = 0; j < n; j++) f[j] /= p->freq_divisor[j];
     if (p->scaling != SH_ROPE_SCALE_LONGROPE || !n) return SH_OK;

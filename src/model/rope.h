@@ -24,6 +24,10 @@ typedef struct sh_rope {
 
 /* n_pairs 0 gives an empty table. The arrays belong to the arena. */
 int sh_rope_init(sh_rope *r, const sh_rope_params *p, uint32_t n_rot, sh_arena *arena, sh_err *err);
+/* The factor of cos and sin that p means, 1 without scaling. */
+double sh_rope_magnitude(const sh_rope_params *p);
+/* What llama3 scaling divides each frequency by, [n_rot / 2]: GGUF stores this as rope_freqs. */
+void sh_rope_llama3_divisors(const sh_rope_params *p, uint32_t n_rot, float *out);
 /* cos_out, sin_out [n_pairs] */
 void sh_rope_at(const sh_rope *r, uint32_t pos, bool use_long, float *cos_out, float *sin_out);
 
