@@ -86,6 +86,7 @@ static int call_range(tmpl_run *r, tv self, const tv *a, const tmpl_argv *raw, t
     if (rc < 0) return rc;
     out->seq->items = NULL;
     out->seq->start = first;
+    out->seq->stop = v[1];
     out->seq->step = v[2];
     return SH_OK;
 }

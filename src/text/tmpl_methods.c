@@ -63,12 +63,7 @@ static int split_spaces(tmpl_run *r, const tv_str *s, int64_t max, pieces *l)
             continue;
         }
         size_t begin = i;
-        if (max >= 0 && (int64_t)l->n >= max) { /* the rest, without its trailing blanks */
-            tv rest, cut;
-            int rc = give_sub(r, s, begin, s->n, &rest);
-            if (rc < 0 || (rc = sh_ts_strip(r, rest.s, tv_none(), 2, &cut)) < 0) return rc;
-            return pieces_add(r, l, cut.s, 0, cut.s->n);
-        }
+        if (max >= 0 && (int64_t)l->n >= max) return pieces_add(r, l, s, begin, s->n);
         while (i < s->n) {
             k = sh_utf8_decode(s->p + i, s->n - i, &cp, &ok);
             if (sh_cp_is_space(cp)) break;
@@ -87,11 +82,10 @@ static int rsplit_spaces(tmpl_run *r, const tv_str *s, int64_t max, pieces *l)
     if (rc < 0 || max < 0 || (int64_t)l->n <= max) return rc;
     size_t drop = l->n - (size_t)max; /* words that stay together */
     const char *end = l->items[drop - 1].s->p + l->items[drop - 1].s->n;
-    tv head, cut;
+    tv head;
     if ((rc = give_sub(r, s, 0, (size_t)(end - s->p), &head)) < 0) return rc;
-    if ((rc = sh_ts_strip(r, head.s, tv_none(), 1, &cut)) < 0) return rc;
     memmove(l->items + 1, l->items + drop, (size_t)max * sizeof *l->items);
-    l->items[0] = cut;
+    l->items[0] = head;
     l->n = (size_t)max + 1;
     return SH_OK;
 }
@@ -304,7 +298,7 @@ static int window(tmpl_run *r, const tv_str *s, tv start, tv end, size_t *lo, si
     for (int k = 0; k < 2; k++)
         if (bounds[k].kind && bounds[k].kind != TV_NONE && !tv_to_int(bounds[k], &i))
             return sh_tmpl_type_error(r, "slice indices must be integers or None");
-    size_t n = sh_slice_resolve(len, start, end, 1, &first);
+    size_t n = sh_slice_resolve(len, start, end, 1, &first, NULL);
     *empty = tv_to_int(start, &i) && i > len; /* even an empty needle is not found there */
     *lo = sh_ts_offset(s, (size_t)first);
     *hi = sh_ts_offset(s, (size_t)first + n);
@@ -518,7 +512,7 @@ METHOD(seq_index)
     int64_t first;
     bool same;
     (void)raw;
-    size_t n = sh_slice_resolve((int64_t)self.seq->n, a[1], a[2], 1, &first);
+    size_t n = sh_slice_resolve((int64_t)self.seq->n, a[1], a[2], 1, &first, NULL);
     for (size_t i = (size_t)first; i < (size_t)first + n; i++) {
         int rc = sh_tv_equal(r, tv_seq_at(self.seq, i), a[0], &same);
         if (rc < 0) return rc;

@@ -47,6 +47,15 @@ static int loop_attr(tmpl_run *r, const tv_loop *l, sh_str name, tv *out)
     return SH_OK;
 }
 
+static int number_attr(tv v, sh_str name, tv *out)
+{
+    bool rational = v.kind != TV_FLOAT;
+    if (sh_str_is(name, "real") || (rational && sh_str_is(name, "numerator"))) *out = rational ? tv_int(v.kind == TV_BOOL ? v.b : v.i) : v;
+    if (sh_str_is(name, "imag")) *out = rational ? tv_int(0) : tv_float(0);
+    if (rational && sh_str_is(name, "denominator")) *out = tv_int(1);
+    return SH_OK;
+}
+
 /* Attributes that are no methods: loop.index, namespace members, macro.name ... TV_MISSING when there is none. */
 static int own_attr(tmpl_run *r, tv obj, sh_str name, tv *out)
 {
@@ -59,6 +68,9 @@ static int own_attr(tmpl_run *r, tv obj, sh_str name, tv *out)
         if (obj.seq->kind == SEQ_GROUP && sh_str_is(name, "grouper")) *out = obj.seq->items[0];
         if (obj.seq->kind == SEQ_GROUP && sh_str_is(name, "list")) *out = obj.seq->items[1];
         return SH_OK;
+    case TV_BOOL:
+    case TV_INT:
+    case TV_FLOAT: return number_attr(obj, name, out);
     case TV_CYCLER:
         if (sh_str_is(name, "current")) *out = obj.cycler->items[obj.cycler->i];
         return SH_OK;
@@ -160,7 +172,7 @@ static int slice_string(tmpl_run *r, const tv_str *s, int64_t first, size_t n, i
     return sh_tb_done(&b, out);
 }
 
-static int slice_seq(tmpl_run *r, tv_seq *s, int64_t first, size_t n, int64_t step, tv *out)
+static int slice_seq(tmpl_run *r, tv_seq *s, int64_t first, int64_t last, size_t n, int64_t step, tv *out)
 {
     enum tv_seq_kind kind = s->kind == SEQ_GROUP ? SEQ_TUPLE : s->kind;
     if (step == 1 && s->items) return sh_tv_list_of(r, s->items + (n ? first : 0), n, kind, out);
@@ -168,8 +180,13 @@ static int slice_seq(tmpl_run *r, tv_seq *s, int64_t first, size_t n, int64_t st
         int rc = sh_tv_list_of(r, NULL, n, SEQ_RANGE, out);
         if (rc < 0) return rc;
         out->seq->items = NULL;
-        out->seq->start = s->start + first * s->step;
-        out->seq->step = n > 1 ? s->step * step : s->step;
+        if (__builtin_mul_overflow(first, s->step, &out->seq->start) ||
+            __builtin_add_overflow(s->start, out->seq->start, &out->seq->start))
+            out->seq->start = s->stop; /* nothing is left then */
+        if (__builtin_mul_overflow(s->step, step, &out->seq->step)) out->seq->step = step < 0 ? INT64_MIN : INT64_MAX;
+        if (__builtin_mul_overflow(last, s->step, &out->seq->stop) ||
+            __builtin_add_overflow(s->start, out->seq->stop, &out->seq->stop))
+            out->seq->stop = s->stop; /* only shown, never walked to */
         return SH_OK;
     }
     tv *items = sh_tmpl_alloc(r, n, sizeof *items);
@@ -180,7 +197,7 @@ static int slice_seq(tmpl_run *r, tv_seq *s, int64_t first, size_t n, int64_t st
 
 int sh_tv_slice(tmpl_run *r, tv obj, tv lo, tv hi, tv step, tv *out)
 {
-    int64_t st = 1, first, junk;
+    int64_t st = 1, first, last, junk;
     size_t len;
     int rc;
     if (obj.kind == TV_UNDEF) return sh_tmpl_undefined(r, obj);
@@ -194,8 +211,9 @@ int sh_tv_slice(tmpl_run *r, tv obj, tv lo, tv hi, tv step, tv *out)
             return sh_tmpl_type_error(r, "slice indices must be integers or None, not Undefined");
     if (tv_to_int(step, &st) && st == 0) return sh_tmpl_type_error(r, "slice step cannot be zero");
     if ((rc = sh_tv_len(r, obj, &len)) < 0) return rc;
-    size_t n = sh_slice_resolve((int64_t)len, lo, hi, st, &first);
-    return obj.kind == TV_STR ? slice_string(r, obj.s, first, n, st, out) : slice_seq(r, obj.seq, first, n, st, out);
+    size_t n = sh_slice_resolve((int64_t)len, lo, hi, st, &first, &last);
+    return obj.kind == TV_STR ? slice_string(r, obj.s, first, n, st, out)
+                              : slice_seq(r, obj.seq, first, last, n, st, out);
 }
 
 /* --- arithmetic --- */

@@ -23,6 +23,12 @@ void *sh_tp_fail(tmpl_parser *p, const char *fmt, ...)
     return NULL;
 }
 
+void *sh_tp_nomem(tmpl_parser *p)
+{
+    if (!p->rc) p->rc = sh_fail_nomem(p->err, sizeof(tmpl_node));
+    return NULL;
+}
+
 bool sh_tp_push(tmpl_parser *p, tmpl_list *l, void *item)
 {
     if (l->n == l->cap) {
@@ -62,7 +68,7 @@ bool sh_tp_literal(tmpl_parser *p, sh_str text, tv *out)
 {
     tv_str *s = sh_tp_alloc(p, 1, sizeof *s);
     char *copy = s ? sh_arena_strndup(p->t->arena, text.p, text.n) : NULL;
-    if (!copy) return sh_tp_fail(p, "out of memory");
+    if (!copy) return sh_tp_nomem(p);
     bool ascii = true;
     for (size_t i = 0; i < text.n; i++) ascii &= (unsigned char)copy[i] < 0x80;
     *s = (tv_str){.p = copy, .n = text.n, .ascii = ascii};
@@ -89,7 +95,7 @@ bool sh_tp_intern(tmpl_parser *p, sh_str name, uint32_t *sym)
     }
     *sym = p->t->n_names;
     p->t->names[p->t->n_names++] = lit.s;
-    if (!sh_map_set(p->syms, lit.s->p, lit.s->n, *sym)) return sh_tp_fail(p, "out of memory");
+    if (!sh_map_set(p->syms, lit.s->p, lit.s->n, *sym)) return sh_tp_nomem(p);
     return true;
 }
 

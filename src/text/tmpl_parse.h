@@ -29,6 +29,7 @@ typedef struct tmpl_list { /* of nodes (or anything), growing in the template's 
 
 /* All of these return NULL, false or a negative code after recording the first error. */
 void *sh_tp_alloc(tmpl_parser *p, size_t n, size_t size);
+void *sh_tp_nomem(tmpl_parser *p);
 void *sh_tp_fail(tmpl_parser *p, const char *fmt, ...) SH_PRINTF(2, 3);
 bool sh_tp_push(tmpl_parser *p, tmpl_list *l, void *item);
 tmpl_node *sh_tp_node(tmpl_parser *p, enum tmpl_node_kind kind, tmpl_node *const *kids, uint32_t n);

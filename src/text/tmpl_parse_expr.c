@@ -318,7 +318,7 @@ static bool parse_dotted(tmpl_parser *p, tv *out)
         sh_buf_putc(&b, '.');
         if (ok) sh_buf_add(&b, name.p, name.n);
     }
-    if (ok && b.failed) ok = sh_tp_fail(p, "out of memory") != NULL;
+    if (ok && b.failed) ok = sh_tp_nomem(p) != NULL;
     ok = ok && sh_tp_literal(p, sh_buf_str(&b), out);
     sh_buf_clear(&b);
     return ok;
@@ -433,7 +433,7 @@ static tmpl_node *parse_string(tmpl_parser *p)
         sh_str s = sh_tp_peek(p, 0)->text;
         sh_buf_add(&b, s.p, s.n);
     }
-    bool ok = b.failed ? sh_tp_fail(p, "out of memory") != NULL : sh_tp_literal(p, sh_buf_str(&b), &lit);
+    bool ok = b.failed ? sh_tp_nomem(p) != NULL : sh_tp_literal(p, sh_buf_str(&b), &lit);
     sh_buf_clear(&b);
     return ok ? parse_constant(p, lit) : NULL;
 }

@@ -115,7 +115,7 @@ static void repr_range(tmpl_buf *b, const tv_seq *s)
     sh_tb_puts(b, "range(");
     sh_tb_int(b, s->start);
     sh_tb_puts(b, ", ");
-    sh_tb_int(b, s->start + (int64_t)s->n * s->step);
+    sh_tb_int(b, s->stop);
     if (s->step != 1) sh_tb_puts(b, ", "), sh_tb_int(b, s->step);
     sh_tb_puts(b, ")");
 }

@@ -466,7 +466,7 @@ int sh_tv_items(tmpl_run *r, tv v, const tv **items, size_t *n)
     return rc;
 }
 
-size_t sh_slice_resolve(int64_t len, tv lo, tv hi, int64_t step, int64_t *first)
+size_t sh_slice_resolve(int64_t len, tv lo, tv hi, int64_t step, int64_t *first, int64_t *last)
 {
     int64_t a, b, low = step < 0 ? -1 : 0, high = step < 0 ? len - 1 : len;
     if (!tv_to_int(lo, &a)) a = step < 0 ? high : low;
@@ -476,6 +476,7 @@ size_t sh_slice_resolve(int64_t len, tv lo, tv hi, int64_t step, int64_t *first)
     else if (b < 0) b = b + len < low ? low : b + len;
     else if (b > high) b = high;
     *first = a;
+    if (last) *last = b;
     if (step > 0 ? a >= b : a <= b) return 0;
     uint64_t width = step > 0 ? (uint64_t)(b - a) : (uint64_t)(a - b);
     uint64_t stride = step > 0 ? (uint64_t)step : -(uint64_t)step;

@@ -59,7 +59,7 @@ typedef struct tv tv;
 typedef struct tv_seq {
     const tv *items;     /* NULL for ranges */
     size_t n, i_next;    /* i_next: how far an iterator (SEQ_ITER) has been read */
-    int64_t start, step; /* ranges */
+    int64_t start, stop, step; /* ranges */
     enum tv_seq_kind kind;
 } tv_seq;
 
@@ -176,7 +176,8 @@ int sh_tv_items(tmpl_run *r, tv v, const tv **items, size_t *n);
 size_t sh_ts_len(const tv_str *s);                      /* code points */
 size_t sh_ts_offset(const tv_str *s, size_t i);         /* byte offset of code point i (n when past the end) */
 bool sh_cp_is_space(uint32_t cp);                       /* str.isspace */
-/* Resolve Python slice bounds for a length; step must not be 0. Returns the number of items. */
-size_t sh_slice_resolve(int64_t len, tv lo, tv hi, int64_t step, int64_t *first);
+/* Resolve Python slice bounds for a length; step must not be 0. Returns the number of items; *last (which may be NULL) is
+ * where the slice stops, exclusive. */
+size_t sh_slice_resolve(int64_t len, tv lo, tv hi, int64_t step, int64_t *first, int64_t *last);
 
 #endif
