@@ -1,7 +1,8 @@
 /* check_values.c - is every number in a model a number?
  *
- * A quantised block is judged by what it decodes to: a scale that is NaN or infinite spoils its values. The two types
- * whose scale has no such code in half precision have a byte that stands for NaN instead, looked at on its own. */
+ * A quantised block is judged by what it decodes to: a scale that is NaN or infinite spoils its values. The
+ * two types whose scale has no such code in half precision have a byte that stands for NaN instead, looked at
+ * on its own. */
 #include <inttypes.h>
 #include <math.h>
 
@@ -79,8 +80,10 @@ int sh_tensors_check_values(const sh_tensors *t, sh_err *err)
         if (at == n) continue;
         char path[208];
         sh_quoted q;
-        return sh_fail(err, SH_E_CORRUPT, "%s: tensor %s: element %" PRIu64 " (at byte %" PRIu64 ") is not a finite number",
-                       sh_short_path(sh_tensors_file(t, x->i_file), path), sh_quote_name(&q, sh_str_of(x->name)), at,
+        return sh_fail(err, SH_E_CORRUPT,
+                       "%s: tensor %s: element %" PRIu64 " (at byte %" PRIu64 ") is not a finite number",
+                       sh_short_path(sh_tensors_file(t, x->i_file), path),
+                       sh_quote_name(&q, sh_str_of(x->name)), at,
                        x->file_off + at / info->block_elements * info->block_bytes);
     }
     return SH_OK;

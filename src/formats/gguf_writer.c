@@ -1,8 +1,9 @@
 /* gguf_writer.c - GGUF v3, see gguf.c for the layout.
  *
- * Keys are kept as the bytes they will be, in the order they were first set; tensors as name and shape. `begin` turns
- * both into the header, and from then on only zeros for padding are ours: the data go through as they come. Nothing in
- * the file depends on time, addresses or hashing, so equal input gives equal bytes. */
+ * Keys are kept as the bytes they will be, in the order they were first set; tensors as name and shape.
+ * `begin` turns both into the header, and from then on only zeros for padding are ours: the data go through
+ * as they come. Nothing in the file depends on time, addresses or hashing, so equal input gives equal bytes.
+ */
 #include "formats/gguf_writer.h"
 
 #include <inttypes.h>
@@ -130,7 +131,8 @@ static int value_of(sh_buf **out, sh_gguf_writer *w, const char *key, enum sh_me
     char path[208];
     if (w->has_begun) return misuse(w, "a key was set after the header was written", err);
     const char *fault = sh_name_fault(sh_str_of(key));
-    if (fault) return sh_fail(err, SH_E_INVALID, "%s: a key to write %s", sh_short_path(w->path, path), fault);
+    if (fault)
+        return sh_fail(err, SH_E_INVALID, "%s: a key to write %s", sh_short_path(w->path, path), fault);
     if (!sh_map_get(w->by_key, key, strlen(key), &i)) {
         void *rows = w->keys;
         int rc = grow(&rows, w->n_keys, &w->cap_keys, sizeof *w->keys, err);
@@ -167,7 +169,8 @@ int sh_gguf_set_str(sh_gguf_writer *w, const char *key, sh_str value, sh_err *er
     sh_buf *b;
     sh_quoted q;
     if (!sh_utf8_valid(value.p, value.n))
-        return sh_fail(err, SH_E_INVALID, "key %s: the string to write is not valid UTF-8", sh_quote_name(&q, sh_str_of(key)));
+        return sh_fail(err, SH_E_INVALID, "key %s: the string to write is not valid UTF-8",
+                       sh_quote_name(&q, sh_str_of(key)));
     int rc = value_of(&b, w, key, SH_META_STRING, err);
     if (rc < 0) return rc;
     put_str(b, value);
@@ -212,8 +215,8 @@ int sh_gguf_set_strings(sh_gguf_writer *w, const char *key, const sh_str *values
 }
 
 /* n elements whose bytes in memory are, on a little-endian machine, those of the file. */
-static int set_packed(sh_gguf_writer *w, const char *key, enum sh_meta_type type, const void *p, uint64_t n, size_t n_bytes,
-                      sh_err *err)
+static int set_packed(sh_gguf_writer *w, const char *key, enum sh_meta_type type, const void *p, uint64_t n,
+                      size_t n_bytes, sh_err *err)
 {
     sh_buf *b;
     int rc = value_of(&b, w, key, SH_META_ARRAY, err);
@@ -224,7 +227,8 @@ static int set_packed(sh_gguf_writer *w, const char *key, enum sh_meta_type type
 }
 
 /* Words of four bytes, put one by one so that the file is little-endian on any machine. */
-static int set_words(sh_gguf_writer *w, const char *key, enum sh_meta_type type, const void *values, size_t n, sh_err *err)
+static int set_words(sh_gguf_writer *w, const char *key, enum sh_meta_type type, const void *values, size_t n,
+                     sh_err *err)
 {
     sh_buf *b;
     size_t n_bytes;
@@ -262,7 +266,8 @@ int sh_gguf_copy_meta(sh_gguf_writer *w, const sh_meta *m, sh_err *err)
     case SH_META_STRING:
         return sh_gguf_set_str(w, m->key, m->v.s, err);
     case SH_META_ARRAY:
-        if (m->elem_type == SH_META_STRING) return sh_gguf_set_strings(w, m->key, m->strings, (size_t)m->n_elems, err);
+        if (m->elem_type == SH_META_STRING)
+            return sh_gguf_set_strings(w, m->key, m->strings, (size_t)m->n_elems, err);
         return set_packed(w, m->key, m->elem_type, m->elems, m->n_elems, (size_t)m->n_elem_bytes, err);
     case SH_META_F32:
         return sh_gguf_set_f32(w, m->key, (float)m->v.f, err);
@@ -278,8 +283,8 @@ int sh_gguf_copy_meta(sh_gguf_writer *w, const sh_meta *m, sh_err *err)
 
 /* ---- tensors ---- */
 
-int sh_gguf_declare(sh_gguf_writer *w, const char *name, enum sh_dtype dtype, uint32_t n_dims, const uint64_t *dims,
-                    sh_err *err)
+int sh_gguf_declare(sh_gguf_writer *w, const char *name, enum sh_dtype dtype, uint32_t n_dims,
+                    const uint64_t *dims, sh_err *err)
 {
     tensor_entry t = {.dtype = dtype, .n_dims = n_dims};
     char path[208];
@@ -288,14 +293,17 @@ int sh_gguf_declare(sh_gguf_writer *w, const char *name, enum sh_dtype dtype, ui
     if (w->has_begun) return misuse(w, "a tensor was declared after the header was written", err);
     const char *fault = sh_name_fault(sh_str_of(name));
     if (!fault && strlen(name) > MAX_WRITTEN_NAME) fault = "is longer than 63 bytes";
-    if (fault) return sh_fail(err, SH_E_INVALID, "%s: the name of tensor %zu to write %s", p, w->n_tensors, fault);
+    if (fault)
+        return sh_fail(err, SH_E_INVALID, "%s: the name of tensor %zu to write %s", p, w->n_tensors, fault);
     sh_quote_name(&q, sh_str_of(name));
     if (!sh_dtype_get((uint32_t)dtype))
-        return sh_fail(err, SH_E_UNSUPPORTED, "%s: tensor %s: elements of this type cannot be written", p, q.text);
+        return sh_fail(err, SH_E_UNSUPPORTED, "%s: tensor %s: elements of this type cannot be written", p,
+                       q.text);
     if (n_dims < 1 || n_dims > SH_MAX_DIMS || !sh_shape_bytes(&t.n_bytes, dtype, n_dims, dims))
-        return sh_fail(err, SH_E_INVALID,
-                       "%s: tensor %s: expected 1 to %d dimensions that do not overflow, rows a multiple of %" PRIu32, p, q.text,
-                       SH_MAX_DIMS, sh_dtypes[dtype].block_elements);
+        return sh_fail(
+            err, SH_E_INVALID,
+            "%s: tensor %s: expected 1 to %d dimensions that do not overflow, rows a multiple of %" PRIu32, p,
+            q.text, SH_MAX_DIMS, sh_dtypes[dtype].block_elements);
     if (sh_map_get(w->by_name, name, strlen(name), NULL))
         return sh_fail(err, SH_E_EXISTS, "%s: tensor %s was declared before", p, q.text);
     memcpy(t.dims, dims, n_dims * sizeof *dims);
@@ -432,8 +440,10 @@ int sh_gguf_commit(sh_gguf_writer *w, sh_err *err)
     if (w->failed) return misuse(w, "an earlier write failed", err);
     if (w->i_tensor < w->n_tensors) {
         const tensor_entry *t = &w->tensors[w->i_tensor];
-        return sh_fail(err, SH_E_INVALID, "%s: tensor %s got %" PRIu64 " of %" PRIu64 " bytes; expected all before commit",
-                       sh_short_path(w->path, path), sh_quote_name(&q, sh_str_of(t->name)), w->n_written, t->n_bytes);
+        return sh_fail(err, SH_E_INVALID,
+                       "%s: tensor %s got %" PRIu64 " of %" PRIu64 " bytes; expected all before commit",
+                       sh_short_path(w->path, path), sh_quote_name(&q, sh_str_of(t->name)), w->n_written,
+                       t->n_bytes);
     }
     return sh_writer_commit(w->file, err);
 }

@@ -1,10 +1,11 @@
 /* safetensors.c - reading one safetensors file.
  *
  *   | header length u64 | header: JSON, may end in spaces | data |
- *   {"__metadata__": {"format": "pt"}, "wte.weight": {"dtype": "F16", "shape": [50257, 768], "data_offsets": [0, 77194752]}}
+ *   {"__metadata__": {"format": "pt"},
+ *    "wte.weight": {"dtype": "F16", "shape": [50257, 768], "data_offsets": [0, 77194752]}}
  *
- * Offsets count from the end of the header, must cover the data without hole or overlap, and must agree with dtype and
- * shape. The shape is written with the contiguous dimension last: it is turned round here. */
+ * Offsets count from the end of the header, must cover the data without hole or overlap, and must agree with
+ * dtype and shape. The shape is written with the contiguous dimension last: it is turned round here. */
 #include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -25,12 +26,14 @@ typedef struct st_type {
 } st_type;
 
 static const st_type st_types[] = {
-    {"F32", 32, SH_F32},          {"F16", 16, SH_F16},          {"BF16", 16, SH_BF16},     {"F64", 64, SH_F64},
-    {"I64", 64, SH_I64},          {"I32", 32, SH_I32},          {"I16", 16, SH_I16},       {"I8", 8, SH_I8},
-    {"U8", 8, SH_OPAQUE},         {"BOOL", 8, SH_OPAQUE},       {"U16", 16, SH_OPAQUE},    {"U32", 32, SH_OPAQUE},
-    {"U64", 64, SH_OPAQUE},       {"C64", 64, SH_OPAQUE},       {"F8_E4M3", 8, SH_OPAQUE}, {"F8_E5M2", 8, SH_OPAQUE},
-    {"F8_E8M0", 8, SH_OPAQUE},    {"F8_E4M3FNUZ", 8, SH_OPAQUE}, {"F8_E5M2FNUZ", 8, SH_OPAQUE},
-    {"F6_E2M3", 6, SH_OPAQUE},    {"F6_E3M2", 6, SH_OPAQUE},    {"F4", 4, SH_OPAQUE},
+    {"F32", 32, SH_F32},           {"F16", 16, SH_F16},       {"BF16", 16, SH_BF16},
+    {"F64", 64, SH_F64},           {"I64", 64, SH_I64},       {"I32", 32, SH_I32},
+    {"I16", 16, SH_I16},           {"I8", 8, SH_I8},          {"U8", 8, SH_OPAQUE},
+    {"BOOL", 8, SH_OPAQUE},        {"U16", 16, SH_OPAQUE},    {"U32", 32, SH_OPAQUE},
+    {"U64", 64, SH_OPAQUE},        {"C64", 64, SH_OPAQUE},    {"F8_E4M3", 8, SH_OPAQUE},
+    {"F8_E5M2", 8, SH_OPAQUE},     {"F8_E8M0", 8, SH_OPAQUE}, {"F8_E4M3FNUZ", 8, SH_OPAQUE},
+    {"F8_E5M2FNUZ", 8, SH_OPAQUE}, {"F6_E2M3", 6, SH_OPAQUE}, {"F6_E3M2", 6, SH_OPAQUE},
+    {"F4", 4, SH_OPAQUE},
 };
 
 typedef struct st_in {
@@ -51,7 +54,10 @@ typedef struct st_entry {
     uint64_t offsets[2];
 } st_entry;
 
-static size_t here(const st_in *in) { return 8 + (size_t)(in->json.p - in->json.begin); }
+static size_t here(const st_in *in)
+{
+    return 8 + (size_t)(in->json.p - in->json.begin);
+}
 
 /* "FILE: tensor 'x' at byte 123: MESSAGE"; the byte is where the reader stands. */
 static int bad(st_in *in, int code, const char *fmt, ...) SH_PRINTF(3, 4);
@@ -64,7 +70,8 @@ static int bad(st_in *in, int code, const char *fmt, ...)
     vsnprintf(reason, sizeof reason, fmt, ap);
     va_end(ap);
     return sh_fail(in->err, code, "%s: %s%s%sat byte %zu: %s", in->where, in->name ? "tensor " : "",
-                   in->name ? sh_quote_name(&q, sh_str_of(in->name)) : "", in->name ? " " : "", here(in), reason);
+                   in->name ? sh_quote_name(&q, sh_str_of(in->name)) : "", in->name ? " " : "", here(in),
+                   reason);
 }
 
 /* The next event, which must be `wanted`. */
@@ -96,7 +103,8 @@ static int read_metadata(st_in *in)
         size_t n = in->json.str.n;
         m.v.s = sh_str_n(sh_arena_strndup(in->t->arena, in->json.str.p, n), n);
         if (!m.v.s.p) return sh_fail_nomem(in->err, n);
-        if (in->t->n_metas == MAX_METAS) return bad(in, SH_E_LIMIT, "expected at most %d keys in __metadata__", MAX_METAS);
+        if (in->t->n_metas == MAX_METAS)
+            return bad(in, SH_E_LIMIT, "expected at most %d keys in __metadata__", MAX_METAS);
         ev = sh_tensors_add_meta(in->t, &m, in->err);
         if (ev == SH_E_EXISTS) return bad(in, SH_E_CORRUPT, "a key of __metadata__ is there twice");
         if (ev < 0) return ev;
@@ -161,7 +169,10 @@ static int read_entry(st_in *in, st_entry *e)
     }
     if (ev < 0) return ev;
     if (!e->type || !e->has_shape || !e->has_offsets)
-        return bad(in, SH_E_CORRUPT, "%s is missing", !e->type ? "dtype" : !e->has_shape ? "shape" : "data_offsets");
+        return bad(in, SH_E_CORRUPT, "%s is missing",
+                   !e->type        ? "dtype"
+                   : !e->has_shape ? "shape"
+                                   : "data_offsets");
     return SH_OK;
 }
 
@@ -173,15 +184,20 @@ static int check_size(st_in *in, const st_entry *e, uint64_t n_data)
             return bad(in, SH_E_CORRUPT, "the shape overflows 64 bits");
         n *= e->shape[i];
     }
-    if (!sh_mul_u64(&n_bits, widest, e->type->bits)) return bad(in, SH_E_CORRUPT, "the shape overflows 64 bits");
+    if (!sh_mul_u64(&n_bits, widest, e->type->bits))
+        return bad(in, SH_E_CORRUPT, "the shape overflows 64 bits");
     n_bits = n * e->type->bits;
     const uint64_t *o = e->offsets;
     if (o[0] > o[1] || o[1] > n_data)
-        return bad(in, SH_E_CORRUPT, "data_offsets %" PRIu64 " to %" PRIu64 "; expected a range within %" PRIu64 " bytes of data",
+        return bad(in, SH_E_CORRUPT,
+                   "data_offsets %" PRIu64 " to %" PRIu64 "; expected a range within %" PRIu64
+                   " bytes of data",
                    o[0], o[1], n_data);
-    if (n_bits % 8) return bad(in, SH_E_CORRUPT, "the shape ends inside a byte; expected a whole number of bytes");
+    if (n_bits % 8)
+        return bad(in, SH_E_CORRUPT, "the shape ends inside a byte; expected a whole number of bytes");
     if (o[1] - o[0] != n_bits / 8)
-        return bad(in, SH_E_CORRUPT, "data_offsets span %" PRIu64 " bytes; expected %" PRIu64 " for this dtype and shape",
+        return bad(in, SH_E_CORRUPT,
+                   "data_offsets span %" PRIu64 " bytes; expected %" PRIu64 " for this dtype and shape",
                    o[1] - o[0], n_bits / 8);
     return SH_OK;
 }
@@ -193,7 +209,8 @@ static int set_dims(st_in *in, sh_tensor *x, const st_entry *e)
     while (e->n_shape - skip > SH_MAX_DIMS && e->shape[skip] == 1) skip++;
     x->n_dims = e->n_shape - skip;
     if (x->n_dims > SH_MAX_DIMS)
-        return bad(in, SH_E_UNSUPPORTED, "%" PRIu32 " dimensions; expected at most %d", e->n_shape, SH_MAX_DIMS);
+        return bad(in, SH_E_UNSUPPORTED, "%" PRIu32 " dimensions; expected at most %d", e->n_shape,
+                   SH_MAX_DIMS);
     for (uint32_t i = 0; i < SH_MAX_DIMS; i++) x->dims[i] = i < x->n_dims ? e->shape[e->n_shape - 1 - i] : 1;
     return SH_OK;
 }
@@ -203,15 +220,18 @@ static int read_tensor(st_in *in, size_t data_off)
     st_entry e;
     sh_tensor x = {.name = in->name};
     int rc = read_entry(in, &e);
-    if (rc < 0 || (rc = check_size(in, &e, in->t->n_bytes - data_off)) < 0 || (rc = set_dims(in, &x, &e)) < 0) return rc;
+    if (rc < 0 || (rc = check_size(in, &e, in->t->n_bytes - data_off)) < 0 || (rc = set_dims(in, &x, &e)) < 0)
+        return rc;
     x.dtype = e.type->dtype;
     x.type_name = e.type->name;
     x.file_off = data_off + e.offsets[0];
     x.data = in->t->data + x.file_off;
     x.n_bytes = e.offsets[1] - e.offsets[0];
-    if (in->t->n_tensors == MAX_TENSORS) return bad(in, SH_E_LIMIT, "expected at most %d tensors", MAX_TENSORS);
+    if (in->t->n_tensors == MAX_TENSORS)
+        return bad(in, SH_E_LIMIT, "expected at most %d tensors", MAX_TENSORS);
     rc = sh_tensors_add(in->t, &x, in->err);
-    return rc == SH_E_EXISTS ? bad(in, SH_E_CORRUPT, "the name was there before; expected each name once") : rc;
+    return rc == SH_E_EXISTS ? bad(in, SH_E_CORRUPT, "the name was there before; expected each name once")
+                             : rc;
 }
 
 static int read_header(st_in *in, size_t data_off)
@@ -249,12 +269,15 @@ static int check_cover(st_in *in, size_t data_off)
     for (size_t i = 0; i < t->n_tensors; i++) {
         const sh_tensor *x = &t->tensors[i];
         if (x->file_off != end)
-            return sh_fail(in->err, SH_E_CORRUPT, "%s: tensor %s starts at byte %" PRIu64 " (%s); expected %" PRIu64, in->where,
-                           sh_quote_name(&q, sh_str_of(x->name)), x->file_off, x->file_off < end ? "an overlap" : "a hole", end);
+            return sh_fail(in->err, SH_E_CORRUPT,
+                           "%s: tensor %s starts at byte %" PRIu64 " (%s); expected %" PRIu64, in->where,
+                           sh_quote_name(&q, sh_str_of(x->name)), x->file_off,
+                           x->file_off < end ? "an overlap" : "a hole", end);
         end += x->n_bytes;
     }
     if (end != t->n_bytes)
-        return sh_fail(in->err, SH_E_CORRUPT, "%s: the tensors end at byte %" PRIu64 "; expected the end of the file, %" PRIu64,
+        return sh_fail(in->err, SH_E_CORRUPT,
+                       "%s: the tensors end at byte %" PRIu64 "; expected the end of the file, %" PRIu64,
                        in->where, end, t->n_bytes);
     return sh_tensors_index(t, in->err);
 }
@@ -262,16 +285,20 @@ static int check_cover(st_in *in, size_t data_off)
 static int read_all(st_in *in, const uint8_t *data, size_t n)
 {
     char json_where[sizeof in->where + 16];
-    if (n < 8) return sh_fail(in->err, SH_E_CORRUPT, "%s: %zu bytes; expected a header length of 8 bytes", in->where, n);
+    if (n < 8)
+        return sh_fail(in->err, SH_E_CORRUPT, "%s: %zu bytes; expected a header length of 8 bytes", in->where,
+                       n);
     uint64_t n_header = sh_get_u64(data);
     if (n_header > n - 8)
-        return sh_fail(in->err, SH_E_CORRUPT, "%s: at byte 0: header length %" PRIu64 "; expected at most the %zu bytes left",
+        return sh_fail(in->err, SH_E_CORRUPT,
+                       "%s: at byte 0: header length %" PRIu64 "; expected at most the %zu bytes left",
                        in->where, n_header, n - 8);
     if (n_header > MAX_HEADER_BYTES)
-        return sh_fail(in->err, SH_E_LIMIT, "%s: at byte 0: header length %" PRIu64 "; expected at most %d", in->where, n_header,
-                       MAX_HEADER_BYTES);
+        return sh_fail(in->err, SH_E_LIMIT, "%s: at byte 0: header length %" PRIu64 "; expected at most %d",
+                       in->where, n_header, MAX_HEADER_BYTES);
     if (n_header == 0 || data[8] != '{')
-        return sh_fail(in->err, SH_E_CORRUPT, "%s: at byte 8: expected '{', the start of a JSON header", in->where);
+        return sh_fail(in->err, SH_E_CORRUPT, "%s: at byte 8: expected '{', the start of a JSON header",
+                       in->where);
     snprintf(json_where, sizeof json_where, "%s: header", in->where);
     sh_json_reader_init(&in->json, (const char *)data + 8, (size_t)n_header, json_where);
     int rc = read_header(in, 8 + (size_t)n_header);

@@ -20,16 +20,17 @@ typedef struct entry {
 typedef struct index_in {
     sh_json_reader json;
     sh_arena *arena;
-    entry *entries;      /* [n], sorted by shard once all are read */
+    entry *entries; /* [n], sorted by shard once all are read */
     size_t n, cap;
-    const char *path;    /* the index */
+    const char *path; /* the index */
     char where[208];
     sh_err *err;
 } index_in;
 
 static int bad(index_in *in, const char *what)
 {
-    return sh_fail(in->err, SH_E_CORRUPT, "%s: at byte %zu: %s", in->where, (size_t)(in->json.p - in->json.begin), what);
+    return sh_fail(in->err, SH_E_CORRUPT, "%s: at byte %zu: %s", in->where,
+                   (size_t)(in->json.p - in->json.begin), what);
 }
 
 static const char *shard_fault(sh_str s)
@@ -38,7 +39,8 @@ static const char *shard_fault(sh_str s)
     if (fault) return "a shard's name is empty or not printable UTF-8";
     if (memchr(s.p, '/', s.n) || memchr(s.p, '\\', s.n) || s.p[0] == '.')
         return "a shard's name leads out of the folder; expected a plain file name";
-    if (s.n < 13 || memcmp(s.p + s.n - 12, ".safetensors", 12) != 0) return "expected a shard's name ending in .safetensors";
+    if (s.n < 13 || memcmp(s.p + s.n - 12, ".safetensors", 12) != 0)
+        return "expected a shard's name ending in .safetensors";
     return NULL;
 }
 
@@ -59,7 +61,8 @@ static int read_weight_map(index_in *in)
 {
     int ev = sh_json_next(&in->json, in->err);
     if (ev < 0) return ev;
-    if (ev != SH_JSON_OBJECT) return bad(in, "expected an object of tensor names and file names as weight_map");
+    if (ev != SH_JSON_OBJECT)
+        return bad(in, "expected an object of tensor names and file names as weight_map");
     if (in->n) return bad(in, "a second weight_map; expected one");
     while ((ev = sh_json_next(&in->json, in->err)) == SH_JSON_KEY) {
         if (sh_name_fault(in->json.str)) return bad(in, "a tensor's name is empty or not printable UTF-8");
@@ -131,7 +134,8 @@ static int check_shard(index_in *in, const sh_tensors *t, size_t begin, size_t e
     sh_quoted q, file;
     for (size_t i = begin; i < end; i++)
         if (!sh_tensors_find(t, in->entries[i].tensor))
-            return sh_fail(in->err, SH_E_CORRUPT, "%s: tensor %s is not in shard %s, where weight_map puts it", in->where,
+            return sh_fail(in->err, SH_E_CORRUPT,
+                           "%s: tensor %s is not in shard %s, where weight_map puts it", in->where,
                            sh_quote_name(&q, sh_str_of(in->entries[i].tensor)),
                            sh_quote_name(&file, sh_str_of(in->entries[i].shard)));
     return SH_OK;
@@ -143,9 +147,11 @@ static int open_shards(index_in *in, sh_tensors **out)
     size_t n_parts = 0, n_open = 0;
     int rc = SH_OK;
     qsort(in->entries, in->n, sizeof *in->entries, by_shard);
-    for (size_t i = 0; i < in->n; i++) n_parts += i == 0 || strcmp(in->entries[i].shard, in->entries[i - 1].shard) != 0;
+    for (size_t i = 0; i < in->n; i++)
+        n_parts += i == 0 || strcmp(in->entries[i].shard, in->entries[i - 1].shard) != 0;
     if (n_parts > MAX_SHARDS)
-        return sh_fail(in->err, SH_E_LIMIT, "%s: %zu shards; expected at most %d", in->where, n_parts, MAX_SHARDS);
+        return sh_fail(in->err, SH_E_LIMIT, "%s: %zu shards; expected at most %d", in->where, n_parts,
+                       MAX_SHARDS);
     parts = sh_new_array(n_parts, sizeof *parts, in->err);
     if (!parts) return SH_E_NOMEM;
     for (size_t begin = 0, end; begin < in->n; begin = end) {

@@ -48,7 +48,8 @@ bool sh_shape_bytes(uint64_t *out, enum sh_dtype dtype, uint32_t n_dims, const u
     }
     uint64_t row = n_dims ? dims[0] : 1;
     if (!sh_dtype_row_bytes(&row_bytes, dtype, row)) return false;
-    /* The whole as one row: its size bounds every partial product. A row that fits the block makes the whole fit it. */
+    /* The whole as one row: its size bounds every partial product. A row that fits the block makes the whole
+     * fit it. */
     if (row && !sh_dtype_row_bytes(&unit_bytes, dtype, widest)) return false;
     n_bytes = row ? n_elements / row * row_bytes : 0;
     *out = n_bytes;
@@ -57,7 +58,8 @@ bool sh_shape_bytes(uint64_t *out, enum sh_dtype dtype, uint32_t n_dims, const u
 
 /* ---- building ---- */
 
-int sh_tensors_new(sh_tensors **out, const char *container, const char *path, const uint8_t *data, size_t n, sh_err *err)
+int sh_tensors_new(sh_tensors **out, const char *container, const char *path, const uint8_t *data, size_t n,
+                   sh_err *err)
 {
     uint64_t seed[2];
     sh_tensors *t = sh_new(sizeof *t, err);
@@ -201,11 +203,20 @@ int sh_tensors_map(sh_tensors **out, const char *path, sh_tensors_parser parse, 
 
 /* ---- look-ups ---- */
 
-const char *sh_tensors_container(const sh_tensors *t) { return t->container; }
+const char *sh_tensors_container(const sh_tensors *t)
+{
+    return t->container;
+}
 
-size_t sh_tensors_count(const sh_tensors *t) { return t->n_tensors; }
+size_t sh_tensors_count(const sh_tensors *t)
+{
+    return t->n_tensors;
+}
 
-const sh_tensor *sh_tensors_at(const sh_tensors *t, size_t i) { return i < t->n_tensors ? &t->tensors[i] : NULL; }
+const sh_tensor *sh_tensors_at(const sh_tensors *t, size_t i)
+{
+    return i < t->n_tensors ? &t->tensors[i] : NULL;
+}
 
 const sh_tensor *sh_tensors_find(const sh_tensors *t, const char *name)
 {
@@ -213,9 +224,15 @@ const sh_tensor *sh_tensors_find(const sh_tensors *t, const char *name)
     return sh_map_get(t->by_name, name, strlen(name), &i) ? &t->tensors[i] : NULL;
 }
 
-uint64_t sh_tensors_file_bytes(const sh_tensors *t) { return t->n_bytes; }
+uint64_t sh_tensors_file_bytes(const sh_tensors *t)
+{
+    return t->n_bytes;
+}
 
-size_t sh_tensors_files(const sh_tensors *t) { return t->n_parts ? t->n_parts : 1; }
+size_t sh_tensors_files(const sh_tensors *t)
+{
+    return t->n_parts ? t->n_parts : 1;
+}
 
 const char *sh_tensors_file(const sh_tensors *t, size_t i_file)
 {
@@ -229,12 +246,19 @@ int sh_tensor_require(const sh_tensors *t, const sh_tensor *tensor, sh_err *err)
     sh_quoted q;
     return sh_fail(err, SH_E_UNSUPPORTED, "%s: tensor %s at byte %llu: elements of type %s are not supported",
                    sh_short_path(sh_tensors_file(t, tensor->i_file), path),
-                   sh_quote_name(&q, sh_str_of(tensor->name)), (unsigned long long)tensor->file_off, tensor->type_name);
+                   sh_quote_name(&q, sh_str_of(tensor->name)), (unsigned long long)tensor->file_off,
+                   tensor->type_name);
 }
 
-size_t sh_tensors_meta_count(const sh_tensors *t) { return t->n_metas; }
+size_t sh_tensors_meta_count(const sh_tensors *t)
+{
+    return t->n_metas;
+}
 
-const sh_meta *sh_tensors_meta_at(const sh_tensors *t, size_t i) { return i < t->n_metas ? &t->metas[i] : NULL; }
+const sh_meta *sh_tensors_meta_at(const sh_tensors *t, size_t i)
+{
+    return i < t->n_metas ? &t->metas[i] : NULL;
+}
 
 const sh_meta *sh_tensors_meta(const sh_tensors *t, const char *key)
 {

@@ -57,12 +57,13 @@ static int say_unsupported(const uint8_t *p, size_t n, const char *path, sh_err 
     if (n == 0) return sh_fail(err, SH_E_CORRUPT, "%s: the file is empty; expected a model", where);
     const known_magic *k = find_known(p, n);
     if (k)
-        return sh_fail(err, SH_E_UNSUPPORTED, "%s: is %s; expected GGUF, safetensors or a llama2.c checkpoint", where, k->what);
+        return sh_fail(err, SH_E_UNSUPPORTED,
+                       "%s: is %s; expected GGUF, safetensors or a llama2.c checkpoint", where, k->what);
     uint8_t head[4] = {0};
     memcpy(head, p, n < 4 ? n : 4);
     return sh_fail(err, SH_E_UNSUPPORTED,
-                   "%s: starts with %02x %02x %02x %02x; expected GGUF, safetensors or a llama2.c checkpoint", where, head[0],
-                   head[1], head[2], head[3]);
+                   "%s: starts with %02x %02x %02x %02x; expected GGUF, safetensors or a llama2.c checkpoint",
+                   where, head[0], head[1], head[2], head[3]);
 }
 
 static int parse_llama2c(sh_tensors **out, const uint8_t *data, size_t n, const char *where, sh_err *err)
@@ -94,15 +95,19 @@ static int open_folder(sh_tensors **out, const char *path, sh_err *err)
         if (!file) return sh_fail_nomem(err, strlen(path));
         bool exists = sh_file_exists(file);
         int rc = SH_OK;
-        if (exists) rc = i == 0 ? sh_tensors_map(out, file, sh_safetensors_parse, err) : sh_safetensors_open_index(out, file, err);
+        if (exists)
+            rc = i == 0 ? sh_tensors_map(out, file, sh_safetensors_parse, err)
+                        : sh_safetensors_open_index(out, file, err);
         sh_free(file);
         if (exists) return rc;
     }
-    return sh_fail(err, SH_E_NOTFOUND, "%s: the folder has neither model.safetensors nor model.safetensors.index.json",
+    return sh_fail(err, SH_E_NOTFOUND,
+                   "%s: the folder has neither model.safetensors nor model.safetensors.index.json",
                    sh_short_path(path, room));
 }
 
-/* JSON text can only be an index. A safetensors file may begin with '{' as well: a header of 123 bytes, for one. */
+/* JSON text can only be an index. A safetensors file may begin with '{' as well: a header of 123 bytes, for
+ * one. */
 static int is_index(const char *path, bool *out, sh_err *err)
 {
     sh_map_file map;

@@ -94,7 +94,8 @@ static inline void check_truncation(parse_fn parse, const char *path, size_t n_o
     for (size_t n = 0; n < whole.n; n++) {
         fixture cut = fixture_copy(whole.data, n);
         int rc = parse_checked(parse, cut.data, cut.n);
-        if (n + n_optional < whole.n && rc == SH_OK) fail_msg("%s cut to %zu of %zu bytes was accepted", path, n, whole.n);
+        if (n + n_optional < whole.n && rc == SH_OK)
+            fail_msg("%s cut to %zu of %zu bytes was accepted", path, n, whole.n);
         free(cut.data);
     }
     assert_int_equal(parse_checked(parse, whole.data, whole.n), SH_OK);
@@ -118,7 +119,8 @@ static inline void check_mutation(parse_fn parse, const char *path, size_t n_max
 }
 
 #ifdef SHOAL_FAULT
-/* Fail the k-th allocation until the parse succeeds: always SH_E_NOMEM, never a leak (which the sanitizer reports). */
+/* Fail the k-th allocation until the parse succeeds: always SH_E_NOMEM, never a leak (which the sanitizer
+ * reports). */
 static inline void check_allocations(parse_fn parse, const char *path)
 {
     fixture f = fixture_read(path);
@@ -130,15 +132,20 @@ static inline void check_allocations(parse_fn parse, const char *path)
         rc = parse(&t, f.data, f.n, "some file", &err);
         bool fired = sh_fault_fired(SH_FAULT_ALLOC);
         sh_fault_arm(SH_FAULT_ALLOC, -1);
-        if (fired) assert_int_equal(rc, SH_E_NOMEM);
-        else assert_ok(rc, &err);
+        if (fired)
+            assert_int_equal(rc, SH_E_NOMEM);
+        else
+            assert_ok(rc, &err);
         sh_tensors_free(t);
         assert_true(k < 10000);
     }
     free(f.data);
 }
 #else
-static inline void check_allocations(parse_fn parse, const char *path) { (void)parse, (void)path; }
+static inline void check_allocations(parse_fn parse, const char *path)
+{
+    (void)parse, (void)path;
+}
 #endif
 
 typedef struct bad_case {
@@ -157,7 +164,8 @@ static inline void check_bad(const bad_case *cases, size_t n, const char *folder
         const char *path = fixture_path(name);
         int rc = sh_tensors_open(&t, path, &err);
         if (rc != cases[i].code || !strstr(err.msg, cases[i].says) || strchr(err.msg, '\n'))
-            fail_msg("%s: code %d, \"%s\"; expected code %d, \"%s\"", name, rc, err.msg, cases[i].code, cases[i].says);
+            fail_msg("%s: code %d, \"%s\"; expected code %d, \"%s\"", name, rc, err.msg, cases[i].code,
+                     cases[i].says);
         assert_null(t);
         /* Every message names a file of this folder. */
         assert_non_null(strstr(err.msg, folder));

@@ -87,8 +87,8 @@ static void test_cases(void **state)
         memcpy(data + sh_dtypes[c->type].block_bytes + c->off, c->bytes, c->n);
         int rc = check(&f, &err);
         if (rc != (c->says ? SH_E_CORRUPT : SH_OK) || (c->says && !strstr(err.msg, c->says)))
-            fail_msg("case %zu (%s): code %d, \"%s\"; expected \"%s\"", i, sh_dtypes[c->type].name, rc, err.msg,
-                     c->says ? c->says : "ok");
+            fail_msg("case %zu (%s): code %d, \"%s\"; expected \"%s\"", i, sh_dtypes[c->type].name, rc,
+                     err.msg, c->says ? c->says : "ok");
         free(f.data);
     }
 }
@@ -96,9 +96,9 @@ static void test_cases(void **state)
 static void test_good_files(void **state)
 {
     (void)state;
-    static const char *const files[] = {"gguf/every_type.gguf", "safetensors/every_type.safetensors", "llama2c/tied.bin",
-                                        "gguf/split/good-00001-of-00003.gguf", "gguf/no_tensors.gguf",
-                                        "gguf/scalar_and_empty.gguf"};
+    static const char *const files[] = {"gguf/every_type.gguf", "safetensors/every_type.safetensors",
+                                        "llama2c/tied.bin",     "gguf/split/good-00001-of-00003.gguf",
+                                        "gguf/no_tensors.gguf", "gguf/scalar_and_empty.gguf"};
     for (size_t i = 0; i < COUNT(files); i++) {
         sh_tensors *t = NULL;
         sh_err err = {0};
@@ -123,7 +123,8 @@ static void test_late_element(void **state)
     assert_ok(check(&f, &err), &err);
     sh_put_u32(f.data + 96 + 4 * (N - 1), 0x7f800001);
     assert_int_equal(check(&f, &err), SH_E_CORRUPT);
-    assert_string_equal(err.msg, "some file: tensor 'x': element 10000 (at byte 40096) is not a finite number");
+    assert_string_equal(err.msg,
+                        "some file: tensor 'x': element 10000 (at byte 40096) is not a finite number");
     free(f.data);
     free(small.data);
 }

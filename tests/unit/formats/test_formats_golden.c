@@ -1,6 +1,6 @@
-/* test_formats_golden.c - real model files: every one opens, its numbers are numbers, and where the reference data say
- * what is inside, that is what we see. `test_formats_golden --dump PATH` prints all that was read, a line each, for
- * tests/integration/peer_gguf.py. */
+/* test_formats_golden.c - real model files: every one opens, its numbers are numbers, and where the reference
+ * data say what is inside, that is what we see. `test_formats_golden --dump PATH` prints all that was read, a
+ * line each, for tests/integration/peer_gguf.py. */
 #include "unit/formats/fixture.h"
 
 #include <dirent.h>
@@ -60,7 +60,8 @@ static void check_truth(const char *file)
     snprintf(name, sizeof name, "golden/identify/%s", file);
     sh_tensors *t = open_golden(name);
     assert_int_equal(sh_tensors_count(t), json_object_size(tensors));
-    json_object_foreach(tensors, tensor, want) {
+    json_object_foreach(tensors, tensor, want)
+    {
         char sha[2 * SH_SHA256_BYTES + 1];
         const sh_tensor *x = sh_tensors_find(t, tensor);
         const json_t *shape = json_object_get(want, "shape");
@@ -176,9 +177,13 @@ static void test_vocabularies(void **state)
 {
     (void)state;
     if (!have_goldens) skip();
-    static const struct { const char *name; size_t n_tokens; } cases[] = {
-        {"llama-spm", 32000}, {"llama-bpe", 128256}, {"qwen2", 151936}, {"gpt-2", 50257}, {"bert-bge", 30522},
-        {"falcon", 65024}, {"phi-3", 32064}, {"command-r", 256000}, {"gemma-4", 262144}, {"starcoder", 49152},
+    static const struct {
+        const char *name;
+        size_t n_tokens;
+    } cases[] = {
+        {"llama-spm", 32000}, {"llama-bpe", 128256}, {"qwen2", 151936}, {"gpt-2", 50257},
+        {"bert-bge", 30522},  {"falcon", 65024},     {"phi-3", 32064},  {"command-r", 256000},
+        {"gemma-4", 262144},  {"starcoder", 49152},
     };
     for (size_t i = 0; i < COUNT(cases); i++) {
         char path[256];
@@ -228,14 +233,21 @@ static void dump_value(const sh_meta *m)
             sh_buf_add(&all, word, 8);
             sh_buf_add(&all, m->strings[i].p, m->strings[i].n);
         }
-        if (m->strings) sha_text(sh_buf_str(&all).p, all.n, sha);
-        else sha_text(m->elems, m->n_elem_bytes, sha);
+        if (m->strings)
+            sha_text(sh_buf_str(&all).p, all.n, sha);
+        else
+            sha_text(m->elems, m->n_elem_bytes, sha);
         printf("%d %" PRIu64 " %s", (int)m->elem_type, m->n_elems, sha);
         break;
     case SH_META_F32:
-    case SH_META_F64: printf("%.17g", m->v.f); break;
-    case SH_META_BOOL: printf("%d", m->v.b); break;
-    default: printf("%016" PRIx64, m->v.u);
+    case SH_META_F64:
+        printf("%.17g", m->v.f);
+        break;
+    case SH_META_BOOL:
+        printf("%d", m->v.b);
+        break;
+    default:
+        printf("%016" PRIx64, m->v.u);
     }
     sh_buf_clear(&all);
 }
@@ -270,8 +282,9 @@ int main(int argc, char **argv)
 {
     if (argc == 3 && strcmp(argv[1], "--dump") == 0) return dump(argv[2]);
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_truth),          cmocka_unit_test(test_malformed),    cmocka_unit_test(test_models),
-        cmocka_unit_test(test_special_models), cmocka_unit_test(test_vocabularies), cmocka_unit_test(test_small_models),
+        cmocka_unit_test(test_truth),        cmocka_unit_test(test_malformed),
+        cmocka_unit_test(test_models),       cmocka_unit_test(test_special_models),
+        cmocka_unit_test(test_vocabularies), cmocka_unit_test(test_small_models),
     };
     return cmocka_run_group_tests(tests, find_goldens, NULL);
 }

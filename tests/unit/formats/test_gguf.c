@@ -19,10 +19,15 @@ static void test_every_scalar(void **state)
 {
     (void)state;
     sh_tensors *t = open_fixture("gguf/every_key.gguf");
-    static const struct { const char *key; enum sh_meta_type type; int64_t value; } cases[] = {
-        {"t.u8", SH_META_U8, 200},           {"t.i8", SH_META_I8, -100},        {"t.u16", SH_META_U16, 60000},
-        {"t.i16", SH_META_I16, -30000},      {"t.u32", SH_META_U32, 4000000000}, {"t.i32", SH_META_I32, -2000000000},
-        {"t.u64", SH_META_U64, INT64_MIN},   {"t.i64", SH_META_I64, -(1ll << 62)},
+    static const struct {
+        const char *key;
+        enum sh_meta_type type;
+        int64_t value;
+    } cases[] = {
+        {"t.u8", SH_META_U8, 200},          {"t.i8", SH_META_I8, -100},
+        {"t.u16", SH_META_U16, 60000},      {"t.i16", SH_META_I16, -30000},
+        {"t.u32", SH_META_U32, 4000000000}, {"t.i32", SH_META_I32, -2000000000},
+        {"t.u64", SH_META_U64, INT64_MIN},  {"t.i64", SH_META_I64, -(1ll << 62)},
     };
     assert_string_equal(sh_tensors_container(t), "gguf");
     assert_int_equal(sh_tensors_meta_count(t), 28);
@@ -46,11 +51,15 @@ static void test_every_array(void **state)
 {
     (void)state;
     sh_tensors *t = open_fixture("gguf/every_key.gguf");
-    static const struct { const char *key; enum sh_meta_type type; uint64_t n, n_bytes; } cases[] = {
-        {"a.u8", SH_META_U8, 3, 3},    {"a.i8", SH_META_I8, 2, 2},    {"a.u16", SH_META_U16, 2, 4},
-        {"a.i16", SH_META_I16, 1, 2},  {"a.u32", SH_META_U32, 2, 8},  {"a.i32", SH_META_I32, 3, 12},
-        {"a.f32", SH_META_F32, 2, 8},  {"a.bool", SH_META_BOOL, 3, 3}, {"a.u64", SH_META_U64, 1, 8},
-        {"a.i64", SH_META_I64, 1, 8},  {"a.f64", SH_META_F64, 2, 16}, {"a.none", SH_META_I32, 0, 0},
+    static const struct {
+        const char *key;
+        enum sh_meta_type type;
+        uint64_t n, n_bytes;
+    } cases[] = {
+        {"a.u8", SH_META_U8, 3, 3},         {"a.i8", SH_META_I8, 2, 2},     {"a.u16", SH_META_U16, 2, 4},
+        {"a.i16", SH_META_I16, 1, 2},       {"a.u32", SH_META_U32, 2, 8},   {"a.i32", SH_META_I32, 3, 12},
+        {"a.f32", SH_META_F32, 2, 8},       {"a.bool", SH_META_BOOL, 3, 3}, {"a.u64", SH_META_U64, 1, 8},
+        {"a.i64", SH_META_I64, 1, 8},       {"a.f64", SH_META_F64, 2, 16},  {"a.none", SH_META_I32, 0, 0},
         {"a.nested", SH_META_ARRAY, 3, 76},
     };
     for (size_t i = 0; i < COUNT(cases); i++) {
@@ -140,7 +149,8 @@ static void test_every_tensor_type(void **state)
 static void test_shapes_and_places(void **state)
 {
     (void)state;
-    static const char *const same[] = {"gguf/version2.gguf", "gguf/align64.gguf", "gguf/no_tail_padding.gguf"};
+    static const char *const same[] = {"gguf/version2.gguf", "gguf/align64.gguf",
+                                       "gguf/no_tail_padding.gguf"};
     for (size_t i = 0; i < COUNT(same); i++) {
         sh_tensors *t = open_fixture(same[i]);
         const sh_tensor *x = sh_tensors_find(t, "tok.weight"), *y = sh_tensors_find(t, "out.weight");
@@ -175,7 +185,8 @@ static void test_shapes_and_places(void **state)
 static void test_split(void **state)
 {
     (void)state;
-    static const char *const parts[] = {"gguf/split/good-00001-of-00003.gguf", "gguf/split/good-00002-of-00003.gguf",
+    static const char *const parts[] = {"gguf/split/good-00001-of-00003.gguf",
+                                        "gguf/split/good-00002-of-00003.gguf",
                                         "gguf/split/good-00003-of-00003.gguf"};
     static const char names[] = "abcd";
     static const uint32_t files[] = {0, 1, 1, 2};
@@ -209,11 +220,13 @@ static void test_bad_split(void **state)
     (void)state;
     static const bad_case cases[] = {
         {"missing-00001-of-00003", SH_E_NOTFOUND, "missing-00002-of-00003.gguf: part 2 of 3 is missing"},
-        {"cyclic-00001-of-00003", SH_E_CORRUPT, "cyclic-00002-of-00003.gguf: key 'split.no' is 0; expected 1"},
+        {"cyclic-00001-of-00003", SH_E_CORRUPT,
+         "cyclic-00002-of-00003.gguf: key 'split.no' is 0; expected 1"},
         {"count-00001-of-00003", SH_E_CORRUPT, "key 'split.count' is 4; expected 3 as in the first part"},
         {"total-00001-of-00002", SH_E_CORRUPT, "the parts hold 3 tensors; expected split.tensors.count = 9"},
         {"totals-00001-of-00002", SH_E_CORRUPT, "key 'split.tensors.count' is 4; expected 3"},
-        {"twice-00001-of-00002", SH_E_CORRUPT, "twice-00002-of-00002.gguf: tensor 'a' is also in twice-00001-of-00002.gguf"},
+        {"twice-00001-of-00002", SH_E_CORRUPT,
+         "twice-00002-of-00002.gguf: tensor 'a' is also in twice-00001-of-00002.gguf"},
         {"number-00001-of-00002", SH_E_CORRUPT, "key 'split.no' is 2; expected less than split.count = 2"},
         {"renamed", SH_E_INVALID, "is part 1 of 3; expected a name ending in -00001-of-00003.gguf"},
     };
@@ -225,22 +238,28 @@ static const bad_case bad_files[] = {
     {"version_1", SH_E_UNSUPPORTED, "at byte 4: GGUF version 1; expected 2 or 3"},
     {"version_4", SH_E_UNSUPPORTED, "at byte 4: GGUF version 4; expected 2 or 3"},
     {"big_endian", SH_E_UNSUPPORTED, "at byte 4: big-endian GGUF; only little-endian files are read"},
-    {"huge_tensor_count", SH_E_CORRUPT, "at byte 8: 1152921504606846976 tensors are more than the file can hold"},
+    {"huge_tensor_count", SH_E_CORRUPT,
+     "at byte 8: 1152921504606846976 tensors are more than the file can hold"},
     {"huge_key_count", SH_E_CORRUPT, "at byte 16: 1152921504606846976 keys are more than the file can hold"},
-    {"long_key", SH_E_CORRUPT, "key 0 at byte 24: length 1099511627776 of the name reaches past the end of the file"},
+    {"long_key", SH_E_CORRUPT,
+     "key 0 at byte 24: length 1099511627776 of the name reaches past the end of the file"},
     {"empty_key", SH_E_CORRUPT, "key 0 at byte 24: the name is empty"},
     {"key_not_utf8", SH_E_CORRUPT, "key 0 at byte 24: the name is not valid UTF-8"},
     {"key_control", SH_E_CORRUPT, "key 0 at byte 24: the name has a control character"},
     {"key_twice", SH_E_CORRUPT, "key 1 'same' at byte 41: the key was there before"},
     {"key_type", SH_E_CORRUPT, "key 0 'a' at byte 33: value type 13; expected 0 to 12"},
     {"string_not_utf8", SH_E_CORRUPT, "key 0 'a' at byte 37: the string is not valid UTF-8"},
-    {"string_past_end", SH_E_CORRUPT, "at byte 37: length 9223372036854775808 of the value reaches past the end"},
+    {"string_past_end", SH_E_CORRUPT,
+     "at byte 37: length 9223372036854775808 of the value reaches past the end"},
     {"bool_2", SH_E_CORRUPT, "at byte 37: a bool is 2; expected 0 or 1"},
     {"array_bool_7", SH_E_CORRUPT, "at byte 50: a bool is 7; expected 0 or 1"},
     {"array_type", SH_E_CORRUPT, "at byte 37: element type 99; expected 0 to 12"},
-    {"array_length", SH_E_CORRUPT, "at byte 41: array length 2305843009213693953 is more than the file can hold"},
-    {"array_strings_length", SH_E_CORRUPT, "at byte 41: array length 1152921504606846976 is more than the file can hold"},
-    {"array_string_past_end", SH_E_CORRUPT, "at byte 49: length 1125899906842624 of the array's string reaches past the end"},
+    {"array_length", SH_E_CORRUPT,
+     "at byte 41: array length 2305843009213693953 is more than the file can hold"},
+    {"array_strings_length", SH_E_CORRUPT,
+     "at byte 41: array length 1152921504606846976 is more than the file can hold"},
+    {"array_string_past_end", SH_E_CORRUPT,
+     "at byte 49: length 1125899906842624 of the array's string reaches past the end"},
     {"array_deep", SH_E_LIMIT, "arrays nested deeper than 8"},
     {"alignment_0", SH_E_CORRUPT, "key 'general.alignment': expected a u32 power of two from 8"},
     {"alignment_24", SH_E_CORRUPT, "key 'general.alignment': expected a u32 power of two from 8"},
@@ -252,11 +271,14 @@ static const bad_case bad_files[] = {
     {"row_not_block", SH_E_CORRUPT, "at byte 78: row length 33; expected a multiple of 32 for type q8_0"},
     {"type_unknown", SH_E_UNSUPPORTED, "tensor 0 'x' at byte 90: tensor type 4 is not known"},
     {"type_huge", SH_E_UNSUPPORTED, "tensor type 4294967295 is not known"},
-    {"misaligned", SH_E_CORRUPT, "tensor 0 'x' at byte 94: offset 4; expected a multiple of the alignment 32"},
-    {"past_end", SH_E_CORRUPT, "at byte 128: 68 bytes at offset 0 of the data reach past the end of the file (64 bytes"},
+    {"misaligned", SH_E_CORRUPT,
+     "tensor 0 'x' at byte 94: offset 4; expected a multiple of the alignment 32"},
+    {"past_end", SH_E_CORRUPT,
+     "at byte 128: 68 bytes at offset 0 of the data reach past the end of the file (64 bytes"},
     {"offset_past_end", SH_E_CORRUPT, "16 bytes at offset 128 of the data reach past the end"},
     {"offset_huge", SH_E_CORRUPT, "16 bytes at offset 18446744073709551584 of the data reach past the end"},
-    {"overlap", SH_E_CORRUPT, "tensor 1 'y' at byte 192: the data overlap those of tensor 'x', which end at byte 224"},
+    {"overlap", SH_E_CORRUPT,
+     "tensor 1 'y' at byte 192: the data overlap those of tensor 'x', which end at byte 224"},
     {"same_place", SH_E_CORRUPT, "tensor 1 'y' at byte 160: the data overlap those of tensor 'x'"},
     {"name_twice", SH_E_CORRUPT, "tensor 1 'x' at byte 102: the name was there before"},
     {"name_empty", SH_E_CORRUPT, "tensor 0 at byte 69: the name is empty"},
@@ -273,7 +295,8 @@ static void test_bad_files(void **state)
 static void test_truncation(void **state)
 {
     (void)state;
-    check_truncation(sh_gguf_parse, fixture_path("gguf/every_key.gguf"), 16); /* the padding behind the last tensor */
+    check_truncation(sh_gguf_parse, fixture_path("gguf/every_key.gguf"),
+                     16); /* the padding behind the last tensor */
     check_truncation(sh_gguf_parse, fixture_path("gguf/every_type.gguf"), 28);
     check_truncation(sh_gguf_parse, fixture_path("gguf/no_tail_padding.gguf"), 0);
     check_truncation(sh_gguf_parse, fixture_path("gguf/no_tensors.gguf"), 0);
@@ -310,7 +333,8 @@ static void test_split_faults(void **state)
             bool fired = sh_fault_fired((enum sh_fault_kind)kind);
             sh_fault_arm((enum sh_fault_kind)kind, -1);
             if (rc != SH_OK) assert_true(fired && t == NULL && err.msg[0]);
-            /* Asking whether the path is a folder, or for entropy, may fail unnoticed: then nothing was lost. */
+            /* Asking whether the path is a folder, or for entropy, may fail unnoticed: then nothing was lost.
+             */
             if (rc == SH_OK) assert_int_equal(sh_tensors_count(t), 4);
             if (rc == SH_OK && fired) rc = SH_E_IO;
             sh_tensors_free(t);
@@ -319,7 +343,10 @@ static void test_split_faults(void **state)
     }
 }
 #else
-static void test_split_faults(void **state) { (void)state; }
+static void test_split_faults(void **state)
+{
+    (void)state;
+}
 #endif
 
 /* 150,000 tokens and as many scores: opened in place, without an allocation per string. */
@@ -381,13 +408,13 @@ static void test_long_names_in_messages(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_every_scalar),    cmocka_unit_test(test_every_array),
-        cmocka_unit_test(test_typed_lookups),   cmocka_unit_test(test_every_tensor_type),
+        cmocka_unit_test(test_every_scalar),      cmocka_unit_test(test_every_array),
+        cmocka_unit_test(test_typed_lookups),     cmocka_unit_test(test_every_tensor_type),
         cmocka_unit_test(test_shapes_and_places), cmocka_unit_test(test_split),
-        cmocka_unit_test(test_bad_split),       cmocka_unit_test(test_bad_files),
-        cmocka_unit_test(test_truncation),      cmocka_unit_test(test_mutation),
-        cmocka_unit_test(test_allocations),     cmocka_unit_test(test_split_faults),
-        cmocka_unit_test(test_large_vocabulary), cmocka_unit_test(test_long_names_in_messages),
+        cmocka_unit_test(test_bad_split),         cmocka_unit_test(test_bad_files),
+        cmocka_unit_test(test_truncation),        cmocka_unit_test(test_mutation),
+        cmocka_unit_test(test_allocations),       cmocka_unit_test(test_split_faults),
+        cmocka_unit_test(test_large_vocabulary),  cmocka_unit_test(test_long_names_in_messages),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,6 +1,6 @@
-/* test_gguf_writer.c - writing GGUF: what is written is read back, equal input gives equal bytes, and a failure at any
- * point leaves no file. `test_gguf_writer --write PATH LAST_TYPE` writes the file that tests/integration/peer_gguf.py
- * compares, with the tensor types up to the last one that the peer knows. */
+/* test_gguf_writer.c - writing GGUF: what is written is read back, equal input gives equal bytes, and a
+ * failure at any point leaves no file. `test_gguf_writer --write PATH LAST_TYPE` writes the file that
+ * tests/integration/peer_gguf.py compares, with the tensor types up to the last one that the peer knows. */
 #include "unit/formats/fixture.h"
 #include "unit/tmpdir.h"
 
@@ -39,7 +39,8 @@ static size_t count_entries(void)
     size_t n = 0;
     DIR *d = opendir(dir);
     assert_non_null(d);
-    for (struct dirent *e; (e = readdir(d));) n += strcmp(e->d_name, ".") != 0 && strcmp(e->d_name, "..") != 0;
+    for (struct dirent *e; (e = readdir(d));)
+        n += strcmp(e->d_name, ".") != 0 && strcmp(e->d_name, "..") != 0;
     closedir(d);
     return n;
 }
@@ -58,16 +59,28 @@ static int set_keys(sh_gguf_writer *w, sh_err *err)
     static const int32_t ints[] = {-7, 8, INT32_MIN};
     static const uint8_t bytes[] = {1, 2, 255};
     static const sh_meta others[] = {
-        {.key = "t.u8", .type = SH_META_U8, .v.u = 200},      {.key = "t.i8", .type = SH_META_I8, .v.i = -100},
-        {.key = "t.u16", .type = SH_META_U16, .v.u = 60000},  {.key = "t.i16", .type = SH_META_I16, .v.i = -30000},
-        {.key = "t.i64", .type = SH_META_I64, .v.i = -(1ll << 62)}, {.key = "t.f64", .type = SH_META_F64, .v.f = -2.25},
-        {.key = "a.i16", .type = SH_META_ARRAY, .elem_type = SH_META_I16, .n_elems = 2,
-         .elems = (const uint8_t *)"\xff\xff\x01\x00", .n_elem_bytes = 4},
-        {.key = "a.bool", .type = SH_META_ARRAY, .elem_type = SH_META_BOOL, .n_elems = 3,
-         .elems = (const uint8_t *)"\1\0\1", .n_elem_bytes = 3},
+        {.key = "t.u8", .type = SH_META_U8, .v.u = 200},
+        {.key = "t.i8", .type = SH_META_I8, .v.i = -100},
+        {.key = "t.u16", .type = SH_META_U16, .v.u = 60000},
+        {.key = "t.i16", .type = SH_META_I16, .v.i = -30000},
+        {.key = "t.i64", .type = SH_META_I64, .v.i = -(1ll << 62)},
+        {.key = "t.f64", .type = SH_META_F64, .v.f = -2.25},
+        {.key = "a.i16",
+         .type = SH_META_ARRAY,
+         .elem_type = SH_META_I16,
+         .n_elems = 2,
+         .elems = (const uint8_t *)"\xff\xff\x01\x00",
+         .n_elem_bytes = 4},
+        {.key = "a.bool",
+         .type = SH_META_ARRAY,
+         .elem_type = SH_META_BOOL,
+         .n_elems = 3,
+         .elems = (const uint8_t *)"\1\0\1",
+         .n_elem_bytes = 3},
     };
     int rc = sh_gguf_set_str(w, "general.architecture", sh_str_of("llama"), err);
-    if (rc == SH_OK) rc = sh_gguf_set_str(w, "t.string", sh_str_of("h\u00e9llo \u0633\u0644\u0627\u0645"), err);
+    if (rc == SH_OK)
+        rc = sh_gguf_set_str(w, "t.string", sh_str_of("h\u00e9llo \u0633\u0644\u0627\u0645"), err);
     if (rc == SH_OK) rc = sh_gguf_set_str(w, "t.empty", sh_str_of(""), err);
     if (rc == SH_OK) rc = sh_gguf_set_u32(w, "t.u32", 4000000000u, err);
     if (rc == SH_OK) rc = sh_gguf_set_i32(w, "t.i32", -2000000000, err);
@@ -163,8 +176,10 @@ static void test_read_back(void **state)
         if (m->type == SH_META_ARRAY || strncmp(m->key, "t.", 2) != 0) continue;
         assert_non_null(own);
         assert_int_equal(own->type, m->type);
-        if (m->type == SH_META_STRING) assert_true(sh_str_eq(own->v.s, m->v.s));
-        else assert_int_equal(own->v.u, m->v.u);
+        if (m->type == SH_META_STRING)
+            assert_true(sh_str_eq(own->v.s, m->v.s));
+        else
+            assert_int_equal(own->v.u, m->v.u);
     }
     assert_int_equal(sh_tensors_meta(t, "a.string")->n_elems, 4);
     assert_true(sh_str_is(sh_tensors_meta(t, "a.string")->strings[2], "\xff\xfe"));
@@ -195,7 +210,8 @@ static void test_same_bytes(void **state)
     free(first.data);
 }
 
-/* Reading and copying a file of another writer gives that file again, byte for byte, nested arrays and all. */
+/* Reading and copying a file of another writer gives that file again, byte for byte, nested arrays and all.
+ */
 static void test_copy(void **state)
 {
     (void)state;
@@ -277,7 +293,8 @@ static void test_misuse(void **state)
     assert_int_equal(sh_gguf_declare(w, "late", SH_F32, 1, dims, &err), SH_E_INVALID);
     assert_ok(sh_gguf_write(w, dims, 12, &err), &err);
     assert_int_equal(sh_gguf_commit(w, &err), SH_E_INVALID);
-    assert_non_null(strstr(err.msg, "misuse.gguf: tensor 'x' got 12 of 16 bytes; expected all before commit"));
+    assert_non_null(
+        strstr(err.msg, "misuse.gguf: tensor 'x' got 12 of 16 bytes; expected all before commit"));
     assert_int_equal(sh_gguf_write(w, dims, 5, &err), SH_E_INVALID);
     assert_non_null(strstr(err.msg, "more data were given than the declared tensors hold"));
     assert_int_equal(sh_gguf_commit(w, &err), SH_E_INVALID);
@@ -336,7 +353,10 @@ static void test_faults(void **state)
     check_faults(SH_FAULT_ALLOC);
 }
 #else
-static void test_faults(void **state) { (void)state, (void)count_entries; }
+static void test_faults(void **state)
+{
+    (void)state, (void)count_entries;
+}
 #endif
 
 int main(int argc, char **argv)
@@ -348,8 +368,9 @@ int main(int argc, char **argv)
         return rc < 0;
     }
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_read_back),        cmocka_unit_test(test_same_bytes), cmocka_unit_test(test_copy),
-        cmocka_unit_test(test_later_value_wins), cmocka_unit_test(test_misuse),     cmocka_unit_test(test_faults),
+        cmocka_unit_test(test_read_back), cmocka_unit_test(test_same_bytes),
+        cmocka_unit_test(test_copy),      cmocka_unit_test(test_later_value_wins),
+        cmocka_unit_test(test_misuse),    cmocka_unit_test(test_faults),
     };
     return cmocka_run_group_tests(tests, make_dir, remove_dir);
 }

@@ -34,7 +34,8 @@ static void test_layout(void **state)
         assert_ok(sh_llama2c_open(&t, &info, path, &err), &err);
         assert_string_equal(sh_tensors_container(t), "llama2c");
         assert_true(info.dim == 4 && info.hidden_dim == 6 && info.n_layers == 2 && info.n_heads == 2);
-        assert_true(info.n_kv_heads == 1 && info.vocab_size == 5 && info.seq_len == 3 && info.tied == !untied);
+        assert_true(info.n_kv_heads == 1 && info.vocab_size == 5 && info.seq_len == 3 &&
+                    info.tied == !untied);
         assert_int_equal(sh_tensors_count(t), (size_t)(20 + untied));
         check_first(t, "model.embed_tokens.weight", 4, 5, 0);
         check_first(t, "model.layers.0.input_layernorm.weight", 4, 0, 20);
@@ -85,7 +86,8 @@ static void test_bad_files(void **state)
         {"cut", SH_E_CORRUPT, "1168 bytes; expected 1172 by the sizes in the header"},
         {"long", SH_E_CORRUPT, "1173 bytes; expected 1172 by the sizes in the header"},
         {"short", SH_E_CORRUPT, "27 bytes; expected a llama2.c header of 28"},
-        {"heads", SH_E_CORRUPT, "n_heads at byte 12 is 3; expected a number that cuts dim into heads of an even size"},
+        {"heads", SH_E_CORRUPT,
+         "n_heads at byte 12 is 3; expected a number that cuts dim into heads of an even size"},
         {"kv_heads", SH_E_CORRUPT, "n_kv_heads at byte 16 is 2; expected a divisor of n_heads"},
         {"huge", SH_E_CORRUPT, "92 bytes; expected"},
         {"vocab_min", SH_E_CORRUPT, "vocab_size at byte 20 is -2147483648; expected a size within reason"},

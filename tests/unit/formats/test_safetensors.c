@@ -14,11 +14,15 @@ static sh_tensors *open_fixture(const char *name)
 static void test_every_type(void **state)
 {
     (void)state;
-    static const struct { const char *name; int dtype; unsigned size; } cases[] = {
-        {"F64", SH_F64, 8}, {"F32", SH_F32, 4}, {"F16", SH_F16, 2}, {"BF16", SH_BF16, 2}, {"I64", SH_I64, 8},
-        {"I32", SH_I32, 4}, {"I16", SH_I16, 2}, {"I8", SH_I8, 1},   {"U8", SH_OPAQUE, 1}, {"BOOL", SH_OPAQUE, 1},
-        {"U16", SH_OPAQUE, 2}, {"U32", SH_OPAQUE, 4}, {"U64", SH_OPAQUE, 8}, {"F8_E4M3", SH_OPAQUE, 1},
-        {"F8_E5M2", SH_OPAQUE, 1},
+    static const struct {
+        const char *name;
+        int dtype;
+        unsigned size;
+    } cases[] = {
+        {"F64", SH_F64, 8},    {"F32", SH_F32, 4},        {"F16", SH_F16, 2},        {"BF16", SH_BF16, 2},
+        {"I64", SH_I64, 8},    {"I32", SH_I32, 4},        {"I16", SH_I16, 2},        {"I8", SH_I8, 1},
+        {"U8", SH_OPAQUE, 1},  {"BOOL", SH_OPAQUE, 1},    {"U16", SH_OPAQUE, 2},     {"U32", SH_OPAQUE, 4},
+        {"U64", SH_OPAQUE, 8}, {"F8_E4M3", SH_OPAQUE, 1}, {"F8_E5M2", SH_OPAQUE, 1},
     };
     sh_tensors *t = open_fixture("safetensors/every_type.safetensors");
     assert_int_equal(sh_tensors_count(t), COUNT(cases));
@@ -56,9 +60,13 @@ static void test_opaque_is_no_row(void **state)
 static void test_shapes(void **state)
 {
     (void)state;
-    static const struct { const char *name; uint32_t n_dims; uint64_t dims[4], n_bytes; } cases[] = {
-        {"scalar", 0, {1, 1, 1, 1}, 4},  {"empty", 2, {5, 0, 1, 1}, 0},    {"row", 1, {7, 1, 1, 1}, 28},
-        {"matrix", 2, {7, 5, 1, 1}, 70}, {"four", 4, {1, 3, 1, 2}, 24},    {"squeezed", 4, {2, 2, 1, 1}, 16},
+    static const struct {
+        const char *name;
+        uint32_t n_dims;
+        uint64_t dims[4], n_bytes;
+    } cases[] = {
+        {"scalar", 0, {1, 1, 1, 1}, 4},  {"empty", 2, {5, 0, 1, 1}, 0}, {"row", 1, {7, 1, 1, 1}, 28},
+        {"matrix", 2, {7, 5, 1, 1}, 70}, {"four", 4, {1, 3, 1, 2}, 24}, {"squeezed", 4, {2, 2, 1, 1}, 16},
         {"half", 2, {2, 3, 1, 1}, 3},
     };
     sh_tensors *t = open_fixture("safetensors/shapes.safetensors");
@@ -101,7 +109,8 @@ static void test_file_order(void **state)
 
 static const bad_case bad_files[] = {
     {"short", SH_E_CORRUPT, "3 bytes; expected a header length of 8 bytes"},
-    {"header_too_long", SH_E_CORRUPT, "at byte 0: header length 1099511627776; expected at most the 2 bytes left"},
+    {"header_too_long", SH_E_CORRUPT,
+     "at byte 0: header length 1099511627776; expected at most the 2 bytes left"},
     {"header_empty", SH_E_CORRUPT, "at byte 8: expected '{'"},
     {"not_json", SH_E_CORRUPT, "header: line 1, column 2 (byte 1)"},
     {"not_object", SH_E_CORRUPT, "at byte 8: expected '{'"},
@@ -113,7 +122,8 @@ static const bad_case bad_files[] = {
     {"metadata_number", SH_E_CORRUPT, "at byte 30: expected a string as value in __metadata__"},
     {"metadata_twice", SH_E_CORRUPT, "a second __metadata__; expected one"},
     {"metadata_key_twice", SH_E_CORRUPT, "a key of __metadata__ is there twice"},
-    {"entry_not_object", SH_E_CORRUPT, "tensor 'a' at byte 14: expected an object with dtype, shape and data_offsets"},
+    {"entry_not_object", SH_E_CORRUPT,
+     "tensor 'a' at byte 14: expected an object with dtype, shape and data_offsets"},
     {"dtype_unknown", SH_E_UNSUPPORTED, "tensor 'a' at byte 27: dtype 'F31' is not known"},
     {"dtype_number", SH_E_CORRUPT, "expected a string as dtype"},
     {"dtype_missing", SH_E_CORRUPT, "tensor 'a' at byte 47: dtype is missing"},
@@ -149,7 +159,8 @@ static void test_bad_files(void **state)
 static void test_sharded(void **state)
 {
     (void)state;
-    static const char *const ways[] = {"safetensors/sharded/good", "safetensors/sharded/good/model.safetensors.index.json"};
+    static const char *const ways[] = {"safetensors/sharded/good",
+                                       "safetensors/sharded/good/model.safetensors.index.json"};
     for (size_t i = 0; i < COUNT(ways); i++) {
         sh_tensors *t = open_fixture(ways[i]);
         assert_int_equal(sh_tensors_count(t), 3);
@@ -174,8 +185,10 @@ static void test_bad_shards(void **state)
     (void)state;
     static const bad_case cases[] = {
         {"missing_shard", SH_E_NOTFOUND, "index.json: shard 'model-00002-of-00002.safetensors' is missing"},
-        {"missing_tensor", SH_E_CORRUPT, "index.json: tensor 'z' is not in shard 'model-00001-of-00002.safetensors'"},
-        {"twice", SH_E_CORRUPT, "model-00002-of-00002.safetensors: tensor 'a' is also in model-00001-of-00002.safetensors"},
+        {"missing_tensor", SH_E_CORRUPT,
+         "index.json: tensor 'z' is not in shard 'model-00001-of-00002.safetensors'"},
+        {"twice", SH_E_CORRUPT,
+         "model-00002-of-00002.safetensors: tensor 'a' is also in model-00001-of-00002.safetensors"},
         {"traversal", SH_E_CORRUPT, "a shard's name leads out of the folder; expected a plain file name"},
         {"absolute", SH_E_CORRUPT, "a shard's name leads out of the folder"},
         {"hidden", SH_E_CORRUPT, "a shard's name leads out of the folder"},
@@ -224,22 +237,31 @@ static void test_shard_faults(void **state)
             int rc = sh_tensors_open(&t, path, &err);
             fired = sh_fault_fired((enum sh_fault_kind)kind);
             sh_fault_arm((enum sh_fault_kind)kind, -1);
-            if (rc == SH_OK) assert_int_equal(sh_tensors_count(t), 3);
-            else assert_true(fired && !t && err.msg[0]);
+            if (rc == SH_OK)
+                assert_int_equal(sh_tensors_count(t), 3);
+            else
+                assert_true(fired && !t && err.msg[0]);
             sh_tensors_free(t);
             assert_true(k < 10000);
         }
     }
 }
 #else
-static void test_shard_faults(void **state) { (void)state; }
+static void test_shard_faults(void **state)
+{
+    (void)state;
+}
 #endif
 
 /* Names and contents that are something else. */
 static void test_other_files(void **state)
 {
     (void)state;
-    static const struct { const char *path; int code; const char *says; } cases[] = {
+    static const struct {
+        const char *path;
+        int code;
+        const char *says;
+    } cases[] = {
         {"safetensors/absent.safetensors", SH_E_NOTFOUND, "absent.safetensors"},
         {"SOURCE.txt", SH_E_UNSUPPORTED, "expected GGUF, safetensors or a llama2.c checkpoint"},
         {"safetensors", SH_E_NOTFOUND, "the folder has neither"},
@@ -256,10 +278,12 @@ static void test_other_files(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_every_type),  cmocka_unit_test(test_opaque_is_no_row), cmocka_unit_test(test_shapes),
-        cmocka_unit_test(test_mask),        cmocka_unit_test(test_file_order),       cmocka_unit_test(test_bad_files),
-        cmocka_unit_test(test_sharded),     cmocka_unit_test(test_bad_shards),       cmocka_unit_test(test_truncation),
-        cmocka_unit_test(test_mutation),    cmocka_unit_test(test_allocations),      cmocka_unit_test(test_shard_faults),
+        cmocka_unit_test(test_every_type),  cmocka_unit_test(test_opaque_is_no_row),
+        cmocka_unit_test(test_shapes),      cmocka_unit_test(test_mask),
+        cmocka_unit_test(test_file_order),  cmocka_unit_test(test_bad_files),
+        cmocka_unit_test(test_sharded),     cmocka_unit_test(test_bad_shards),
+        cmocka_unit_test(test_truncation),  cmocka_unit_test(test_mutation),
+        cmocka_unit_test(test_allocations), cmocka_unit_test(test_shard_faults),
         cmocka_unit_test(test_other_files),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
