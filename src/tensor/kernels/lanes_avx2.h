@@ -11,7 +11,11 @@
 #define SH_LEVEL(name) sh_avx2_##name
 
 /* Tile sizes: 16 registers, two a vector. */
-enum { DENSE_ROWS = 2, DENSE_TOKENS = 2, ATTENTION_QUERIES = 4, ATTENTION_VECTORS = 1, ATTENTION_GROUPS = 1, MAX_TILE = 4 };
+enum {
+    DENSE_ROWS = 2, DENSE_TOKENS = 2,
+    ATTENTION_QUERIES = 4, ATTENTION_VECTORS = 1, ATTENTION_GROUPS = 1,
+    MAX_TILE = 4, MAX_K_TILE = 4, /* tokens */
+};
 
 typedef struct vf { __m256 lo, hi; } vf;
 typedef struct vi { __m256i lo, hi; } vi;
@@ -92,6 +96,7 @@ SH_INLINE void vf_join(vf even, vf odd, vf *a, vf *b)
     *b = half_join(even.hi, odd.hi);
 }
 
+SH_INLINE void vi_keep(vi *v) { __asm__("" : "+x"(v->lo), "+x"(v->hi)); }
 SH_INLINE vi vi_zero(void) { return (vi){_mm256_setzero_si256(), _mm256_setzero_si256()}; }
 SH_INLINE vi vi_set1(int32_t x) { return (vi){_mm256_set1_epi32(x), _mm256_set1_epi32(x)}; }
 SH_INLINE vi vi_load(const void *p)
@@ -198,6 +203,11 @@ SH_INLINE vb vb_shr(vb a, int n, uint8_t mask)
     return vb_and((vb){(__m256i)((__v16hu)a.lo >> n), (__m256i)((__v16hu)a.hi >> n)}, mask);
 }
 SH_INLINE vb vb_shl(vb a, int n) { return (vb){(__m256i)((__v16hu)a.lo << n), (__m256i)((__v16hu)a.hi << n)}; }
+/* a with the bits of mask from b, where they stand at bit `from` of each byte instead of `to`; a has them zero. */
+SH_INLINE vb vb_insert(vb a, vb b, int from, int to, uint8_t mask)
+{
+    return vb_or(a, vb_and((vb){(__m256i)(((__v16hu)b.lo >> from) << to), (__m256i)(((__v16hu)b.hi >> from) << to)}, mask));
+}
 SH_INLINE vb vb_look_up(const int8_t table[16], vb index)
 {
     __m256i t = _mm256_broadcastsi128_si256(_mm_loadu_si128((const __m128i *)(const void *)table));

@@ -15,7 +15,11 @@
 #define SH_LEVEL(name) sh_avx512_##name
 
 /* Tile sizes: 32 registers, one a vector. */
-enum { DENSE_ROWS = 4, DENSE_TOKENS = 4, ATTENTION_QUERIES = 4, ATTENTION_VECTORS = 4, ATTENTION_GROUPS = 4, MAX_TILE = 16 };
+enum {
+    DENSE_ROWS = 4, DENSE_TOKENS = 4,
+    ATTENTION_QUERIES = 4, ATTENTION_VECTORS = 4, ATTENTION_GROUPS = 4,
+    MAX_TILE = 16, MAX_K_TILE = 16, /* tokens */
+};
 
 typedef __m512 vf;
 typedef __m512i vi;
@@ -66,6 +70,8 @@ SH_INLINE void vf_join(vf even, vf odd, vf *a, vf *b)
     *b = _mm512_permutex2var_ps(even, _mm512_add_epi32(index, _mm512_set1_epi32(8)), odd);
 }
 
+/* Has *v in a register now: otherwise GCC reorders integer sums so that all products of a super-block are kept. */
+SH_INLINE void vi_keep(vi *v) { __asm__("" : "+v"(*v)); }
 SH_INLINE vi vi_zero(void) { return _mm512_setzero_si512(); }
 SH_INLINE vi vi_set1(int32_t x) { return _mm512_set1_epi32(x); }
 SH_INLINE vi vi_load(const void *p) { return _mm512_loadu_si512(p); }
@@ -127,6 +133,11 @@ SH_INLINE vb vb_or(vb a, vb b) { return _mm512_or_si512(a, b); }
 /* Bytes shifted right by n < 8 and cut to mask, which must clear the bits that enter from the neighbour. */
 SH_INLINE vb vb_shr(vb a, int n, uint8_t mask) { return vb_and((vb)((__v32hu)a >> n), mask); }
 SH_INLINE vb vb_shl(vb a, int n) { return (vb)((__v32hu)a << n); } /* no bit may leave its byte */
+/* a with the bits of mask from b, where they stand at bit `from` of each byte instead of `to`; a has them zero. */
+SH_INLINE vb vb_insert(vb a, vb b, int from, int to, uint8_t mask)
+{
+    return vb_or(a, vb_and((vb)(((__v32hu)b >> from) << to), mask));
+}
 SH_INLINE vb vb_look_up(const int8_t table[16], vb index)
 {
     return _mm512_shuffle_epi8(_mm512_broadcast_i32x4(_mm_loadu_si128((const __m128i *)(const void *)table)), index);

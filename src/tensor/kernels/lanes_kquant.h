@@ -22,7 +22,6 @@ typedef struct super {
 typedef struct chunk {
     vb w[8];       /* register k: columns 4k .. 4k+3 */
     vi low, high;  /* scales of columns 0..15 and 16..31 */
-    vi pair;       /* int16 pairs to be multiplied with the sums of 16 activations: minima, or the codes' offset */
 } chunk;
 
 SH_INLINE bool k_has_min(enum sh_dtype t) { return t == SH_Q2_K || t == SH_Q4_K || t == SH_Q5_K; }
@@ -79,7 +78,8 @@ SH_INLINE void unpack_super(enum sh_dtype t, const uint8_t *p, super *s)
 SH_INLINE vi byte_of(vi quad, int i) { return vi_and(vi_shr(quad, 8 * i), vi_set1(255)); }
 SH_INLINE vi pair_of(vi low, vi high) { return vi_or(vi_and(low, vi_set1(0xffff)), vi_shl(high, 16)); }
 
-SH_INLINE void unpack_chunk_scales(enum sh_dtype t, const super *s, int c, chunk *out)
+/* pair: int16 pairs to be multiplied with the sums of 16 activations: minima, or minus the codes' offset times the scale */
+SH_INLINE void unpack_chunk_scales(enum sh_dtype t, const super *s, int c, chunk *out, vi *pair)
 {
     vi low, high;
     if (t == SH_IQ4_XS) {
@@ -98,13 +98,13 @@ SH_INLINE void unpack_chunk_scales(enum sh_dtype t, const super *s, int c, chunk
     out->low = low, out->high = high;
     if (k_offset_shift(t) >= 0) {
         vi zero = vi_zero();
-        out->pair = pair_of(vi_shl(vi_sub(zero, low), k_offset_shift(t)), vi_shl(vi_sub(zero, high), k_offset_shift(t)));
+        *pair = pair_of(vi_shl(vi_sub(zero, low), k_offset_shift(t)), vi_shl(vi_sub(zero, high), k_offset_shift(t)));
     } else if (t == SH_Q2_K) {
         vi quad = s->mins[c / 2];
-        out->pair = pair_of(byte_of(quad, 2 * (c % 2)), byte_of(quad, 2 * (c % 2) + 1));
+        *pair = pair_of(byte_of(quad, 2 * (c % 2)), byte_of(quad, 2 * (c % 2) + 1));
     } else if (k_has_min(t)) {
         vi min = byte_of(s->mins[c / 4], c % 4);
-        out->pair = pair_of(min, min);
+        *pair = pair_of(min, min);
     }
 }
 
@@ -116,16 +116,16 @@ SH_INLINE void unpack_chunk_codes(enum sh_dtype t, const uint8_t *p, int c, vb *
         case SH_Q4_K: w[k] = vb_shr(vb_load(p + 256 + 64 * (8 * (c / 2) + k)), 4 * (c % 2), 15); break;
         case SH_Q5_K:
             w[k] = vb_shr(vb_load(p + 768 + 64 * (8 * (c / 2) + k)), 4 * (c % 2), 15);
-            w[k] = vb_or(w[k], vb_shl(vb_shr(vb_load(p + 256 + 64 * k), c, 1), 4));
+            w[k] = vb_insert(w[k], vb_load(p + 256 + 64 * k), c, 4, 0x10);
             break;
         case SH_Q6_K:
             w[k] = vb_shr(vb_load(p + 1344 + 64 * (16 * (c / 4) + 8 * (c & 1) + k)), 4 * (c >> 1 & 1), 15);
-            w[k] = vb_or(w[k], vb_shl(vb_shr(vb_load(p + 320 + 64 * (8 * (c / 4) + k)), 2 * (c % 4), 3), 4));
+            w[k] = vb_insert(w[k], vb_load(p + 320 + 64 * (8 * (c / 4) + k)), 2 * (c % 4), 4, 0x30);
             break;
         case SH_Q2_K: w[k] = vb_shr(vb_load(p + 320 + 64 * (8 * (c / 4) + k)), 2 * (c % 4), 3); break;
         case SH_Q3_K:
             w[k] = vb_shr(vb_load(p + 768 + 64 * (8 * (c / 4) + k)), 2 * (c % 4), 3);
-            w[k] = vb_or(w[k], vb_shl(vb_shr(vb_load(p + 256 + 64 * k), c, 1), 2));
+            w[k] = vb_insert(w[k], vb_load(p + 256 + 64 * k), c, 2, 4);
             break;
         case SH_IQ4_XS: {
             vb v = vb_load(p + 128 + 64 * (4 * c + k % 4));
@@ -144,38 +144,60 @@ SH_INLINE vi chunk_dot(enum sh_dtype t, vi acc, const chunk *c, const int8_t *x)
     return dot_unsigned_scaled(acc, c->w + 4, x + 16, 4, k_largest_code(t), c->high);
 }
 
+/* Sum over the 16 sums of 16 activations of a super-block. */
+SH_INLINE vi sums_dot(const vi *pairs, const int16_t *sums)
+{
+    vi acc = vi_zero();
+    SH_UNROLL
+    for (int c = 0; c < 8; c++) acc = dot_pairs(acc, pairs[c], sums + 2 * c);
+    return acc;
+}
+
+/* Chunk c of the super-block at p times nt tokens, whose codes are at x, step bytes apart. */
+SH_INLINE void add_chunk(enum sh_dtype t, const uint8_t *p, const super *s, int c, const int8_t *x, size_t step, int nt, vi *sum,
+                         vi *pair)
+{
+    chunk ch;
+    unpack_chunk_scales(t, s, c, &ch, pair);
+    unpack_chunk_codes(t, p, c, ch.w);
+    SH_UNROLL
+    for (int i = 0; i < nt; i++) {
+        sum[i] = chunk_dot(t, sum[i], &ch, x + (size_t)i * step + 32 * c);
+        if (nt > 2) vi_keep(&sum[i]);
+    }
+}
+
 SH_INLINE void tile256(enum sh_dtype t, const sh_matmul_job *job, size_t group, size_t token, int nt)
 {
     const sh_weight *w = job->w;
     const uint8_t *p = w->packed + group * w->group_bytes;
     sh_act_q8k x = sh_act_q8k_at(job->act + token * job->act_stride, w->n_cols);
-    size_t n_blocks = w->n_cols / 256, step = job->act_stride, bytes = sh_pack_get(t)->bytes;
-    vf acc[MAX_TILE];
+    size_t n_blocks = w->n_cols / 256, step = job->act_stride, bytes = packed_bytes(t);
+    vf acc[MAX_K_TILE];
     SH_UNROLL
     for (int i = 0; i < nt; i++) acc[i] = vf_zero();
     for (size_t b = 0; b < n_blocks; b++, p += bytes) {
         super s;
-        vi sum[MAX_TILE], min_sum[MAX_TILE];
+        vi sum[MAX_K_TILE], pairs[8];
+        if (nt <= 2) prefetch_ahead(p, bytes);
         unpack_super(t, p, &s);
         SH_UNROLL
-        for (int i = 0; i < nt; i++) sum[i] = min_sum[i] = vi_zero();
-        for (int c = 0; c < 8; c++) {
-            chunk ch;
-            unpack_chunk_scales(t, &s, c, &ch);
-            unpack_chunk_codes(t, p, c, ch.w);
+        for (int i = 0; i < nt; i++) sum[i] = vi_zero();
+        if (nt <= 2) { /* small enough to unroll: shifts become constants, a register of codes serves all its chunks */
             SH_UNROLL
-            for (int i = 0; i < nt; i++) {
-                const int16_t *sums = x.sums + (size_t)i * (step / 2) + 16 * b + 2 * c;
-                sum[i] = chunk_dot(t, sum[i], &ch, x.q + (size_t)i * step + 256 * b + 32 * c);
-                if (k_offset_shift(t) >= 0) sum[i] = dot_pairs(sum[i], ch.pair, sums);
-                if (k_has_min(t)) min_sum[i] = dot_pairs(min_sum[i], ch.pair, sums);
-            }
+            for (int c = 0; c < 8; c++) add_chunk(t, p, &s, c, x.q + 256 * b, step, nt, sum, &pairs[c]);
+        } else { /* unrolled, this would not fit the cache of decoded instructions */
+            SH_NO_UNROLL
+            for (int c = 0; c < 8; c++) add_chunk(t, p, &s, c, x.q + 256 * b, step, nt, sum, &pairs[c]);
         }
         SH_UNROLL
         for (int i = 0; i < nt; i++) {
+            const int16_t *sums = x.sums + (size_t)i * (step / 2) + 16 * b;
             vf scale = vf_set1(x.scale[(size_t)i * (step / 4) + b]);
+            if (k_offset_shift(t) >= 0) sum[i] = vi_add(sum[i], sums_dot(pairs, sums));
             acc[i] = vf_add(acc[i], vf_mul(vf_mul(s.d, scale), vi_to_f(sum[i])));
-            if (k_has_min(t)) acc[i] = vf_sub(acc[i], vf_mul(vf_mul(s.dmin, scale), vi_to_f(min_sum[i])));
+            if (k_has_min(t))
+                acc[i] = vf_sub(acc[i], vf_mul(vf_mul(s.dmin, scale), vi_to_f(sums_dot(pairs, sums))));
         }
     }
     SH_UNROLL
@@ -185,7 +207,7 @@ SH_INLINE void tile256(enum sh_dtype t, const sh_matmul_job *job, size_t group, 
 #define DEFINE_RANGE(name, type)                                                                                   \
     static void tile_##name(const sh_matmul_job *job, size_t group, size_t token, int nt)                          \
     {                                                                                                              \
-        DISPATCH_TILE(tile256, type, job, group, token, nt);                                                       \
+        DISPATCH_TILE(tile256, MAX_K_TILE, type, job, group, token, nt);                                                       \
     }
 DEFINE_RANGE(q2_k, SH_Q2_K)
 DEFINE_RANGE(q3_k, SH_Q3_K)
@@ -197,12 +219,12 @@ DEFINE_RANGE(iq4_xs, SH_IQ4_XS)
 void SH_LEVEL(matmul_q8k)(const sh_matmul_job *job, size_t begin, size_t end)
 {
     switch ((int)job->w->dtype) {
-    case SH_Q2_K: run_tiles(job, begin, end, tile_q2_k); break;
-    case SH_Q3_K: run_tiles(job, begin, end, tile_q3_k); break;
-    case SH_Q4_K: run_tiles(job, begin, end, tile_q4_k); break;
-    case SH_Q5_K: run_tiles(job, begin, end, tile_q5_k); break;
-    case SH_Q6_K: run_tiles(job, begin, end, tile_q6_k); break;
-    case SH_IQ4_XS: run_tiles(job, begin, end, tile_iq4_xs); break;
+    case SH_Q2_K: run_tiles(job, begin, end, tile_q2_k, MAX_K_TILE); break;
+    case SH_Q3_K: run_tiles(job, begin, end, tile_q3_k, MAX_K_TILE); break;
+    case SH_Q4_K: run_tiles(job, begin, end, tile_q4_k, MAX_K_TILE); break;
+    case SH_Q5_K: run_tiles(job, begin, end, tile_q5_k, MAX_K_TILE); break;
+    case SH_Q6_K: run_tiles(job, begin, end, tile_q6_k, MAX_K_TILE); break;
+    case SH_IQ4_XS: run_tiles(job, begin, end, tile_iq4_xs, MAX_K_TILE); break;
     }
 }
 

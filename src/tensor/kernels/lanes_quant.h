@@ -103,16 +103,17 @@ SH_INLINE vi block_dot(enum sh_dtype t, const vb *w, const int8_t *x, const int3
 SH_INLINE void tile32(enum sh_dtype t, const sh_matmul_job *job, size_t group, size_t token, int nt)
 {
     const sh_weight *w = job->w;
-    const sh_pack_info *pack = sh_pack_get(t);
     const uint8_t *p = w->packed + group * w->group_bytes;
     sh_act_q8 x = sh_act_q8_at(job->act + token * job->act_stride, w->n_cols);
-    size_t n_blocks = w->n_cols / 32, step = job->act_stride, step4 = step / 4, per = blocks_in_packed(t);
+    size_t n_blocks = w->n_cols / 32, step = job->act_stride, step4 = step / 4, per = blocks_in_packed(t),
+           bytes = packed_bytes(t);
     vf acc[MAX_TILE];
     SH_UNROLL
     for (int i = 0; i < nt; i++) acc[i] = vf_zero();
     for (size_t b = 0; b < n_blocks; b++) {
         block32 wb;
-        unpack_block32(t, p + b / per * pack->bytes, b % per, &wb);
+        if (nt <= 2) prefetch_ahead(p + b / per * bytes + b % per * (bytes / per), bytes / per);
+        unpack_block32(t, p + b / per * bytes, b % per, &wb);
         SH_UNROLL
         for (int i = 0; i < nt; i++) {
             size_t at = (size_t)i * step4 + b;
@@ -128,7 +129,7 @@ SH_INLINE void tile32(enum sh_dtype t, const sh_matmul_job *job, size_t group, s
 #define DEFINE_RANGE(name, type)                                                                                   \
     static void tile_##name(const sh_matmul_job *job, size_t group, size_t token, int nt)                          \
     {                                                                                                              \
-        DISPATCH_TILE(tile32, type, job, group, token, nt);                                                        \
+        DISPATCH_TILE(tile32, MAX_TILE, type, job, group, token, nt);                                                        \
     }
 DEFINE_RANGE(q8_0, SH_Q8_0)
 DEFINE_RANGE(q4_0, SH_Q4_0)
@@ -141,13 +142,13 @@ DEFINE_RANGE(mxfp4, SH_MXFP4)
 void SH_LEVEL(matmul_q8)(const sh_matmul_job *job, size_t begin, size_t end)
 {
     switch ((int)job->w->dtype) {
-    case SH_Q8_0: run_tiles(job, begin, end, tile_q8_0); break;
-    case SH_Q4_0: run_tiles(job, begin, end, tile_q4_0); break;
-    case SH_Q4_1: run_tiles(job, begin, end, tile_q4_1); break;
-    case SH_Q5_0: run_tiles(job, begin, end, tile_q5_0); break;
-    case SH_Q5_1: run_tiles(job, begin, end, tile_q5_1); break;
-    case SH_IQ4_NL: run_tiles(job, begin, end, tile_iq4_nl); break;
-    case SH_MXFP4: run_tiles(job, begin, end, tile_mxfp4); break;
+    case SH_Q8_0: run_tiles(job, begin, end, tile_q8_0, MAX_TILE); break;
+    case SH_Q4_0: run_tiles(job, begin, end, tile_q4_0, MAX_TILE); break;
+    case SH_Q4_1: run_tiles(job, begin, end, tile_q4_1, MAX_TILE); break;
+    case SH_Q5_0: run_tiles(job, begin, end, tile_q5_0, MAX_TILE); break;
+    case SH_Q5_1: run_tiles(job, begin, end, tile_q5_1, MAX_TILE); break;
+    case SH_IQ4_NL: run_tiles(job, begin, end, tile_iq4_nl, MAX_TILE); break;
+    case SH_MXFP4: run_tiles(job, begin, end, tile_mxfp4, MAX_TILE); break;
     }
 }
 
