@@ -54,6 +54,22 @@ typedef struct sh_span { size_t begin, end; } sh_span;
 int64_t sh_tokenizer_encode_spans(const sh_tokenizer *t, const char *text, size_t n, const sh_span *plain, size_t n_plain,
                                   sh_encode_opts opts, sh_token *out, size_t cap, sh_err *err);
 
+/* Two texts (or one: b NULL) as embedders and rerankers read them: the template's special tokens and type ids, shortened
+ * to max_tokens as the tokenizers library does.
+ *   ids, type_ids  [min(result, cap)], either may be NULL
+ *   returns        the number of ids, or a negative code; SH_E_INVALID when max_tokens cannot be met */
+enum sh_truncation { SH_TRUNCATE_LONGEST, SH_TRUNCATE_FIRST, SH_TRUNCATE_SECOND };
+typedef struct sh_pair_opts {
+    int version; /* 1 */
+    bool add_special, parse_special;
+    size_t max_tokens; /* special ones included; 0 = no limit */
+    enum sh_truncation truncation;
+    bool truncate_left; /* keep the end of a text that is too long, not its beginning */
+} sh_pair_opts;
+#define SH_PAIR_OPTS_INIT {.version = 1, .add_special = true}
+int64_t sh_tokenizer_encode_pair(const sh_tokenizer *t, const char *a, size_t n_a, const char *b, size_t n_b,
+                                 const sh_pair_opts *opts, sh_token *ids, int32_t *type_ids, size_t cap, sh_err *err);
+
 /* Text of a growing list of ids, piece by piece: never half a UTF-8 character. */
 typedef struct sh_detok sh_detok;
 int sh_detok_open(sh_detok **out, const sh_tokenizer *t, bool skip_special, sh_err *err);

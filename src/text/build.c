@@ -1,0 +1,363 @@
+/* build.c - what all loaders share: steps, merges, tries, ends of answers. */
+#include "text/tokenizer_internal.h"
+
+#include <string.h>
+
+int tok_new(sh_tokenizer **out, sh_err *err)
+{
+    sh_tokenizer *t = sh_new(sizeof *t, err);
+    if (!t) return SH_E_NOMEM;
+    t->arena = sh_arena_open();
+    if (!t->arena) {
+        sh_free(t);
+        return sh_fail_nomem(err, sizeof *t);
+    }
+    t->unk = t->bos = t->eos = t->eot = t->eom = t->sep = t->pad = t->cls = t->mask = -1;
+    t->add_bos = t->add_eos = -1;
+    *out = t;
+    return SH_OK;
+}
+
+/* Arrays of steps grow by copying inside the arena: there are at most a dozen. */
+static void *push(sh_arena *arena, void *items, size_t *n, size_t size, sh_err *err)
+{
+    char *grown = sh_arena_zalloc(arena, *n + 1, size);
+    if (!grown) {
+        sh_fail_nomem(err, size);
+        return NULL;
+    }
+    if (*n) memcpy(grown, items, *n * size);
+    (*n)++;
+    return grown;
+}
+
+norm_step *tok_push_norm(sh_tokenizer *t, enum norm_kind kind, sh_err *err)
+{
+    norm_step *s = push(t->arena, t->norm, &t->n_norm, sizeof *s, err);
+    if (!s) return NULL;
+    t->norm = s;
+    s += t->n_norm - 1;
+    s->kind = kind;
+    return s;
+}
+
+split_step *tok_push_split(sh_tokenizer *t, enum split_kind kind, sh_err *err)
+{
+    split_step *s = push(t->arena, t->split, &t->n_split, sizeof *s, err);
+    if (!s) return NULL;
+    t->split = s;
+    s += t->n_split - 1;
+    s->kind = kind;
+    return s;
+}
+
+dec_step *tok_push_dec(sh_tokenizer *t, enum dec_kind kind, sh_err *err)
+{
+    dec_step *s = push(t->arena, t->dec, &t->n_dec, sizeof *s, err);
+    if (!s) return NULL;
+    t->dec = s;
+    s += t->n_dec - 1;
+    s->kind = kind;
+    return s;
+}
+
+int tok_add_regex(sh_tokenizer *t, sh_str pattern, const sh_regex **out, const char *where, sh_err *err)
+{
+    sh_regex **all = sh_realloc(t->regexes, t->n_regexes + 1, sizeof *all);
+    if (!all) return sh_fail_nomem(err, sizeof *all);
+    t->regexes = all;
+    int rc = sh_regex_open(&all[t->n_regexes], pattern, where, err);
+    if (rc == SH_OK) *out = all[t->n_regexes++];
+    return rc;
+}
+
+/* --- BPE --- */
+
+int tok_bpe_begin(sh_tokenizer *t, size_t n_merges, sh_err *err)
+{
+    tok_bpe *b = &t->bpe;
+    size_t cap = 64;
+    if (n_merges >= UINT32_MAX / 4) return sh_fail(err, SH_E_LIMIT, "%zu merges are too many", n_merges);
+    while (cap < n_merges * 2) cap *= 2;
+    b->pairs = sh_alloc(cap, sizeof *b->pairs);
+    if (!b->pairs) return sh_fail_nomem(err, cap * sizeof *b->pairs);
+    memset(b->pairs, 0xff, cap * sizeof *b->pairs);
+    b->mask = (uint32_t)cap - 1;
+    b->n_merges = n_merges;
+    return SH_OK;
+}
+
+/* A part of a merge: its spelling is mapped as the vocabulary's are. */
+static int32_t find_part(const tok_vocab *v, sh_str s, char *raw, size_t cap, size_t *n_raw)
+{
+    if (!v->byte_level) {
+        if (s.n > cap) return -1;
+        memcpy(raw, s.p, s.n);
+        *n_raw = s.n;
+        return vocab_find(v, s.p, s.n);
+    }
+    size_t n = 0;
+    for (size_t i = 0; i < s.n;) {
+        size_t len = 1;
+        uint32_t cp = (unsigned char)s.p[i];
+        if (cp <= 32 || cp >= 127) {
+            if (u8_len(s.p + i) > s.n - i) return -1;
+            cp = u8_get(s.p + i, &len);
+        }
+        int byte = letter_to_byte(cp);
+        if (byte < 0 || n == cap) return -1;
+        raw[n++] = (char)byte;
+        i += len;
+    }
+    *n_raw = n;
+    return n == 1 ? -2 : vocab_find(v, raw, n);
+}
+
+static void pair_put(tok_bpe *b, uint32_t left, uint32_t right, uint32_t rank, int32_t id)
+{
+    uint32_t i = bpe_pair_hash(left, right) & b->mask;
+    for (; b->pairs[i].a != UINT32_MAX; i = (i + 1) & b->mask)
+        if (b->pairs[i].a == left && b->pairs[i].b == right) break;
+    b->n_pairs += b->pairs[i].a == UINT32_MAX;
+    b->pairs[i] = (tok_pair){left, right, rank, id};
+}
+
+int tok_bpe_merge(sh_tokenizer *t, sh_str a, sh_str c, uint32_t rank, bool strict, const char *where, sh_err *err)
+{
+    enum { MAX_RAW = 2048 };
+    tok_bpe *b = &t->bpe;
+    const tok_vocab *v = &t->vocab;
+    char raw[2 * MAX_RAW];
+    size_t n_left = 0, n_right = 0, skip = b->prefix ? strlen(b->prefix) : 0;
+    int32_t left = find_part(v, a, raw, MAX_RAW, &n_left), right = -1, id = -1;
+    if (left == -2) left = b->byte_id[(uint8_t)raw[0]];
+    if (left >= 0) {
+        right = find_part(v, c, raw + n_left, MAX_RAW, &n_right);
+        if (right == -2) right = b->byte_id[(uint8_t)raw[n_left]];
+    }
+    if (right >= 0 && skip && n_right >= skip && memcmp(raw + n_left, b->prefix, skip) == 0) {
+        memmove(raw + n_left, raw + n_left + skip, n_right - skip);
+        n_right -= skip;
+    }
+    if (right >= 0) {
+        /* most lists number their results in order: try the one after the last before looking it up */
+        sh_str guess = b->guess < v->n ? vocab_raw(v, b->guess) : sh_str_n("", 0);
+        bool hit = guess.n == n_left + n_right && memcmp(guess.p, raw, guess.n) == 0 && v->in_model[b->guess];
+        id = hit ? b->guess : vocab_find(v, raw, n_left + n_right);
+        b->guess = id + 1;
+    }
+    if (id >= 0) {
+        pair_put(b, (uint32_t)left, (uint32_t)right, rank, id);
+        return SH_OK;
+    }
+    if (!strict) return SH_OK;
+    return sh_fail(err, SH_E_CORRUPT, "%s: merge %u \"%.*s %.*s\" has a part or result outside the vocabulary", where,
+                   (unsigned)rank, (int)(a.n < 64 ? a.n : 64), a.p, (int)(c.n < 64 ? c.n : 64), c.p);
+}
+
+static void fill_byte_ids(sh_tokenizer *t)
+{
+    tok_bpe *b = &t->bpe;
+    const tok_vocab *v = &t->vocab;
+    size_t n_suffix = b->suffix ? strlen(b->suffix) : 0;
+    char s[64];
+    if (n_suffix > sizeof s - 1) n_suffix = sizeof s - 1;
+    for (int i = 0; i < 256; i++) {
+        bool usable = v->byte_level || i < 0x80;
+        s[0] = (char)i;
+        if (n_suffix) memcpy(s + 1, b->suffix, n_suffix);
+        b->byte_id[i] = usable ? vocab_find(v, s, 1) : -1;
+        b->last_id[i] = usable ? vocab_find(v, s, 1 + n_suffix) : -1;
+    }
+}
+
+/* Whether some token has U+2581 after another character (a text must then not be cut there). */
+static bool meta_inside(const tok_vocab *v)
+{
+    for (int32_t i = 0; i < v->n; i++) {
+        sh_str s = vocab_raw(v, i);
+        if (!v->in_model[i]) continue;
+        for (size_t k = 1; k + META_BYTES <= s.n; k++)
+            if (s.p[k] == META[0] && memcmp(s.p + k, META, META_BYTES) == 0 &&
+                (k < META_BYTES || memcmp(s.p + k - META_BYTES, META, META_BYTES) != 0))
+                return true;
+    }
+    return false;
+}
+
+int tok_symbols(sh_tokenizer *t, sh_err *err)
+{
+    fill_byte_ids(t);
+    for (int i = 0; i < 256; i++) {
+        static const char hex[] = "0123456789ABCDEF";
+        const char name[6] = {'<', '0', 'x', hex[i >> 4], hex[i & 15], '>'};
+        t->byte_tok[i] = vocab_find_text(&t->vocab, name, sizeof name);
+    }
+    t->bpe.self = sh_arena_zalloc(t->arena, (size_t)t->vocab.n, 1);
+    t->bpe.cut_meta = !t->vocab.byte_level && !t->bpe.suffix && !t->bpe.prefix && !t->bpe.ignore_merges &&
+                      vocab_find(&t->vocab, META, META_BYTES) >= 0 && !meta_inside(&t->vocab);
+    return t->bpe.self ? SH_OK : sh_fail_nomem(err, (size_t)t->vocab.n);
+}
+
+/* --- unigram, WordPiece --- */
+
+int tok_unigram_build(sh_tokenizer *t, const double *scores, bool f32, sh_err *err)
+{
+    tok_unigram *u = &t->unigram;
+    const tok_vocab *v = &t->vocab;
+    double low = 0, high = 0;
+    bool any = false;
+    int rc;
+    u->f32 = f32;
+    u->score = sh_arena_alloc(t->arena, (size_t)v->n, sizeof *u->score);
+    if (!u->score) return sh_fail_nomem(err, (size_t)v->n * sizeof *u->score);
+    for (int32_t i = 0; i < v->n; i++) {
+        double s = f32 ? (double)(float)scores[i] : scores[i];
+        if (!(s > -1e30 && s < 1e30)) return sh_fail(err, SH_E_CORRUPT, "the score of token %d is not a number", (int)i);
+        u->score[i] = s;
+        if (v->in_model[i] && v->type[i] != TOK_UNUSED) {
+            sh_str str = vocab_raw(v, i);
+            if ((rc = tok_trie_add(&u->trie, str.p, str.n, i, err)) < 0) return rc;
+        }
+        /* sentencepiece takes the bounds from normal pieces, the tokenizers library from all */
+        if (f32 && v->type[i] != TOK_NORMAL) continue;
+        if (!any || s < low) low = s;
+        if (!any || s > high) high = s;
+        any = true;
+    }
+    u->unk_score = f32 ? (double)(float)(low - 10) : low - 10;
+    u->max_score = high;
+    return tok_symbols(t, err);
+}
+
+int tok_wordpiece_build(sh_tokenizer *t, bool meta_style, const char *prefix, sh_err *err)
+{
+    tok_wordpiece *w = &t->wordpiece;
+    const tok_vocab *v = &t->vocab;
+    size_t n_prefix = strlen(prefix);
+    int rc = SH_OK;
+    for (int32_t i = 0; i < v->n && rc == SH_OK; i++) {
+        sh_str s = vocab_raw(v, i);
+        if (!v->in_model[i]) continue;
+        size_t skip = meta_style ? META_BYTES : n_prefix;
+        bool marked = s.n >= skip && skip && memcmp(s.p, meta_style ? META : prefix, skip) == 0;
+        if (meta_style) {
+            rc = tok_trie_add(marked ? &w->first : &w->rest, s.p + (marked ? skip : 0), s.n - (marked ? skip : 0), i, err);
+            continue;
+        }
+        rc = tok_trie_add(&w->first, s.p, s.n, i, err);
+        if (rc == SH_OK && marked) rc = tok_trie_add(&w->rest, s.p + skip, s.n - skip, i, err);
+    }
+    w->prefix = prefix;
+    return rc;
+}
+
+/* --- added tokens --- */
+
+int tok_added_add(sh_tokenizer *t, const tok_added *a, sh_err *err)
+{
+    tok_added_set *set = &t->added;
+    if (a->content.n == 0) return SH_OK;
+    if (set->n >= set->cap) {
+        size_t cap = set->cap ? set->cap * 2 : 64;
+        tok_added *items = sh_realloc(set->items, cap, sizeof *items);
+        if (!items) return sh_fail_nomem(err, cap * sizeof *items);
+        set->items = items;
+        set->cap = cap;
+    }
+    char *copy = sh_arena_strndup(t->arena, a->content.p, a->content.n);
+    if (!copy) return sh_fail_nomem(err, a->content.n);
+    set->items[set->n] = *a;
+    set->items[set->n++].content.p = copy;
+    return SH_OK;
+}
+
+int tok_added_finish(sh_tokenizer *t, sh_err *err)
+{
+    tok_added_set *set = &t->added;
+    sh_buf bufs[2] = {0};
+    sh_regex_work work = {0};
+    int rc = SH_OK;
+    for (size_t i = 0; i < set->n && rc == SH_OK; i++) {
+        sh_str s = set->items[i].content;
+        if (!set->items[i].normalized || !t->n_norm) {
+            rc = tok_trie_add(&set->raw, s.p, s.n, (int32_t)i, err);
+            set->has_raw = true;
+            continue;
+        }
+        if (!t->user_frozen) rc = norm_steps(t->norm, t->n_norm, NULL, s, bufs, &work, &s, err);
+        if (rc < 0 || !s.n) continue;
+        rc = tok_trie_add(&set->normal, s.p, s.n, (int32_t)i, err);
+        set->has_normal = true;
+    }
+    sh_buf_clear(&bufs[0]);
+    sh_buf_clear(&bufs[1]);
+    sh_regex_work_clear(&work);
+    return rc;
+}
+
+/* --- templates and ends --- */
+
+static void put_item(tok_item *items, size_t *n, int32_t id, int32_t type)
+{
+    if (id != -3) items[(*n)++] = (tok_item){id, type};
+}
+
+int tok_template_bos_eos(sh_tokenizer *t, bool bos, bool eos, sh_err *err)
+{
+    enum { NONE = -3 };
+    int32_t b = bos && t->bos >= 0 ? t->bos : NONE, e = eos && t->eos >= 0 ? t->eos : NONE;
+    t->single = sh_arena_zalloc(t->arena, 3, sizeof *t->single);
+    t->pair = sh_arena_zalloc(t->arena, 6, sizeof *t->pair);
+    if (!t->single || !t->pair) return sh_fail_nomem(err, 9 * sizeof *t->pair);
+    put_item(t->single, &t->n_single, b, 0);
+    put_item(t->single, &t->n_single, ITEM_A, 0);
+    put_item(t->single, &t->n_single, e, 0);
+    put_item(t->pair, &t->n_pair, b, 0);
+    put_item(t->pair, &t->n_pair, ITEM_A, 0);
+    put_item(t->pair, &t->n_pair, e, 0);
+    /* encoders put their separator between the texts, decoders begin anew */
+    put_item(t->pair, &t->n_pair, e != NONE && t->sep >= 0 ? t->sep : b, 1);
+    put_item(t->pair, &t->n_pair, ITEM_B, 1);
+    put_item(t->pair, &t->n_pair, e, 1);
+    return SH_OK;
+}
+
+static bool is_end_name(sh_str s)
+{
+    static const char *const names[] = {"<|im_end|>", "<|eot_id|>", "<|eom_id|>", "<|end|>", "<end_of_turn>", "<|endoftext|>",
+                                        "</s>", "<|return|>", "<|end_of_text|>", "<|eot|>", "<|eom|>", "<EOT>", "<|END_OF_TURN_TOKEN|>",
+                                        "<|end_of_turn|>", "<eos>", "<turn|>"};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        if (sh_str_is(s, names[i])) return true;
+    return false;
+}
+
+static bool needs_classes(const sh_tokenizer *t)
+{
+    for (size_t i = 0; i < t->n_split; i++)
+        if (t->split[i].kind == SPLIT_FAST || t->split[i].kind == SPLIT_BYTES) return true;
+    return false;
+}
+
+int tok_finish(sh_tokenizer *t, sh_err *err)
+{
+    int rc;
+    sh_token *const ids[] = {&t->unk, &t->bos, &t->eos, &t->eot, &t->eom, &t->sep, &t->pad, &t->cls, &t->mask};
+    for (size_t i = 0; i < sizeof ids / sizeof *ids; i++)
+        if (*ids[i] >= t->vocab.n) *ids[i] = -1;
+    if (needs_classes(t)) {
+        t->classes = sh_arena_alloc(t->arena, 65536, 1);
+        if (!t->classes) return sh_fail_nomem(err, 65536);
+        uc_fill_table(t->classes);
+    }
+    t->end = sh_arena_zalloc(t->arena, (size_t)t->vocab.n, 1);
+    if (!t->end) return sh_fail_nomem(err, (size_t)t->vocab.n);
+    for (int32_t i = 0; i < t->vocab.n; i++)
+        t->end[i] = t->vocab.type[i] == TOK_CONTROL && is_end_name(vocab_text(&t->vocab, i));
+    const sh_token ends[] = {t->eos, t->eot, t->eom};
+    for (size_t i = 0; i < 3; i++)
+        if (ends[i] >= 0) t->end[ends[i]] = 1;
+    if (!t->n_single && (rc = tok_template_bos_eos(t, false, false, err)) < 0) return rc;
+    return tok_added_finish(t, err);
+}
