@@ -14,6 +14,7 @@ static const sh_kernels *vector_table(enum sh_cpu_level level)
     const sh_cpu_info *cpu = sh_cpu();
     if (level == SH_CPU_AVX2 && cpu->avx2 && cpu->f16c) return &sh_kernels_avx2;
     if (level == SH_CPU_AVX512 && cpu->avx512) return &sh_kernels_avx512;
+    if (level == SH_CPU_AMX && cpu->avx512 && cpu->amx_int8) return &sh_kernels_amx;
     return NULL;
 }
 #else

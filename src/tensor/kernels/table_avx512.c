@@ -1,4 +1,4 @@
-/* table_avx512.c - the kernel table of level avx512. */
+/* table_avx512.c - the kernel tables of levels avx512 and amx (the same functions). */
 #if defined(__x86_64__)
 #include "tensor/kernels/lanes_avx512.h"
 
@@ -17,21 +17,21 @@ static void lanes_matmul(const sh_matmul_job *job, size_t row_begin, size_t row_
     }
 }
 
-const sh_kernels sh_kernels_avx512 = {
-    .name = "avx512",
-    .level = SH_CPU_AVX512,
-    .rms_norm = lanes_rms_norm,
-    .layer_norm = lanes_layer_norm,
-    .softmax = lanes_softmax,
-    .activate = lanes_activate,
-    .add = sh_ref_add,
-    .scale = sh_ref_scale,
-    .mul_add = sh_ref_mul_add,
-    .softcap = lanes_softcap,
-    .rope = lanes_rope,
-    .act_encode = lanes_act_encode,
-    .matmul = lanes_matmul,
-    .attention = lanes_attention,
-    .kv_write = sh_ref_kv_write,
-};
+#define FUNCTIONS                                                                                                  \
+    .rms_norm = lanes_rms_norm,                                                                                    \
+    .layer_norm = lanes_layer_norm,                                                                                \
+    .softmax = lanes_softmax,                                                                                      \
+    .activate = lanes_activate,                                                                                    \
+    .add = sh_ref_add,                                                                                             \
+    .scale = sh_ref_scale,                                                                                         \
+    .mul_add = sh_ref_mul_add,                                                                                     \
+    .softcap = lanes_softcap,                                                                                      \
+    .rope = lanes_rope,                                                                                            \
+    .act_encode = lanes_act_encode,                                                                                \
+    .matmul = lanes_matmul,                                                                                        \
+    .attention = lanes_attention,                                                                                  \
+    .kv_write = sh_ref_kv_write
+
+const sh_kernels sh_kernels_avx512 = {.name = "avx512", .level = SH_CPU_AVX512, FUNCTIONS};
+const sh_kernels sh_kernels_amx = {.name = "amx", .level = SH_CPU_AMX, FUNCTIONS};
 #endif

@@ -8,6 +8,7 @@ extern const sh_kernels sh_kernels_ref;
 #if defined(__x86_64__)
 extern const sh_kernels sh_kernels_avx2;
 extern const sh_kernels sh_kernels_avx512;
+extern const sh_kernels sh_kernels_amx; /* the functions of avx512 */
 #endif
 
 /* ref_elementwise.c */
