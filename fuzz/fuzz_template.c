@@ -1,6 +1,6 @@
 /* fuzz: text */
-/* A chat template from anybody, rendered over a fixed conversation: it must end soon, within its limits, without a leak.
- * The first byte chooses the limits; the rest is the template. */
+/* A chat template from anybody, rendered over a fixed conversation: it must end soon, within its limits,
+ * without a leak. The first byte chooses the limits; the rest is the template. */
 #include <assert.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -11,9 +11,12 @@
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n);
 
 static const char conversation[] =
-    "{\"messages\": [{\"role\": \"system\", \"content\": \"Be brief.\"}, {\"role\": \"user\", \"content\": \" \\u0633\\u0644\\u0627\\u0645 a,b\\n\"},"
-    " {\"role\": \"assistant\", \"content\": [{\"type\": \"text\", \"text\": \"<b>\"}], \"tool_calls\": [{\"function\": {\"name\": \"f\","
-    " \"arguments\": {\"x\": 1, \"y\": [1.5, null, true]}}}]}], \"tools\": [{\"type\": \"function\"}], \"n\": -7, \"f\": 2.5, \"s\": \"text\"}";
+    "{\"messages\": [{\"role\": \"system\", \"content\": \"Be brief.\"}, {\"role\": \"user\", \"content\": "
+    "\" \\u0633\\u0644\\u0627\\u0645 a,b\\n\"},"
+    " {\"role\": \"assistant\", \"content\": [{\"type\": \"text\", \"text\": \"<b>\"}], \"tool_calls\": "
+    "[{\"function\": {\"name\": \"f\","
+    " \"arguments\": {\"x\": 1, \"y\": [1.5, null, true]}}}]}], \"tools\": [{\"type\": \"function\"}], "
+    "\"n\": -7, \"f\": 2.5, \"s\": \"text\"}";
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 {

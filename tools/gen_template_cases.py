@@ -298,6 +298,121 @@ plain text
 {{ lines.split('\n')[-1].strip('e') }} {{ s.split('o')[0] + 'o' }} {{ '</think>' in 'a</think>b' }} {{ 'a</think>b'.split('</think>')[-1].lstrip('\n') }}
 {{ "\u00e9".upper() }} {{ 'İ'.lower() | length }} {{ 'ΑΣ'.lower() }} {{ 'ﬁ'.upper() }} {{ 'ǆ'.title() }}
 {{ uni.split() }} {{ uni.replace('東京', 'Tokyo') }} {{ uni.strip('سلم') }} {{ '\u00a0x\u3000'.strip() }}| {{ uni.center(30, '東') }} {{ uni.find('ß') }} {{ uni.count('n') }}
+{{ '%5.1f|%-8.3e|%+g|%#x|% d' % (3.14159, 1234.5, 1e10, 255, 5) }}
+{{ '%3c|%-3c|' % ('a', 98) }}
+{{ '{:,.2f} {:_} {:_x} {:b} {:o} {:X} {:c} {:n}'.format(1234567.891, 1234567, 70000, 5, 8, 255, 65, 12) }}
+{{ '{:<10}|{:^10}|{:>10}|{:=+8d}|{:010.3f}'.format('l','c','r',42,-3.14159) }}
+{{ '{:g} {:G} {:.3g} {:e}'.format(1e-10, 1e20, 1234567.0, 0.0) }} {{ '{:.0f}'.format(2.5) }} {{ '{}'.format(1e16) }} {{ '{:.3}'.format(2.0) }} {{ '{:5}|{:<5}|'.format(true, none) }}
+{{ '{:5}|{:<5}|{!s:>6}'.format(true, 1, none) }} {{ '{0!r:>8}'.format('a') }}
+{% macro rec(t, d=0) %}{% if t is mapping %}{ {% for k, v in t.items() %}{{ k }}: {{ rec(v, d + 1) }}{% if not loop.last %}, {% endif %}{% endfor %} }{% elif t is string %}"{{ t }}"{% elif t is iterable %}[{% for i in t %}{{ rec(i, d+1) }}{% endfor %}]{% else %}{{ t }}{% endif %}{% endmacro %}{{ rec(schema) }} {{ rec(d) }}
+{% for p in people | sort(attribute='city') %}{{ p.name }} {% endfor %}{% for p in people|selectattr('age','defined')|sort(attribute='age',reverse=true) %}{{ p.name }}{% endfor %}
+{% set ns = namespace(found=false, out=[]) %}{% for x in xs %}{% set ns.out = ns.out + [x * 2] %}{% endfor %}{{ ns.out }}
+{% for x in xs %}{% set outer = loop %}{% for y in xs %}{{ outer.index }}{{ loop.index }} {% endfor %}{% endfor %}
+{% for x in xs|reverse %}{{ x }}{{ loop.length }}{% endfor %}
+{{ xs|reverse|first }}{{ xs|map('string')|list|last }}
+{{ (xs|select('odd'))|length }}
+{{ xs|map('string') is iterable }} {{ xs|map('string') is sequence }}
+{{ d.items() is sequence }} {{ d.keys() is iterable }} {{ d.keys()|length }} {{ 'a' in d.keys() }} {{ d.values()|first }}
+{{ d.keys()[0] }}|
+{{ people|map(attribute='name')|sort|join(' ') }} {{ people|map(attribute='city')|unique|sort|join }}
+{{ s|list|length }} {{ s|list|unique|join }} {{ 'mississippi'|groupby(0)|length }}
+{{ [1,2,3]|sum / 2 }} {{ [3,1]|sort + [9] }} {{ 5 in [x for x in xs] }}
+{{ {'a':1}|length }} {{ {'a': 1, 'a': 2} }} {{ {1: 'x', 1.0: 'y', true: 'z'} }}
+{{ not not 1 }} {{ not (1 and 0) }} {{ 1 if not 0 }} {{ - 5 ** 2 }} {{ 2 ** -1 ** 2 }} {{ 5 - 3 ~ 2 * 2 }} {{ 'a' ~ 'b' * 2 }} {{ 1 ~ 2 + 3 }}
+{{ 1 == 1 == 1 }} {{ 1 < 2 == true }} {{ 'a' in 'abc' in ['abc'] }} {{ 1 in [1] == [1] }}
+{{ xs | first | string ~ 'x' }} {{ -1 | abs }} {{ 3 - 1 | abs }} {{ not xs | length == 3 }} {{ xs is iterable and xs is not string }}
+{{ s.split(',')[0] | lower }} {{ s.split(',') | map('trim') | join('|') }} {{ (s ~ '!').split('!')[0][-1] }} {{ s.lower().replace('l', '').strip('hd') }}
+{% if s is string and s|length > 3 and not s.startswith('x') %}ok{% endif %} {% if s == 'Hello, World' or missing.x %}ok{% endif %}
+{% if missing == none %}a{% else %}b{% endif %} {{ missing == missing2 }} {{ missing != 1 }} {{ none == missing }} {{ missing in [1] }} {{ missing ~ 'x' }} {{ [missing] }} {{ {'k': missing} }}
+{{ missing in 'abc' }}
+{{ missing + 1 }}
+{{ missing < 1 }}
+{{ -missing }}
+{{ missing|upper }}|{{ missing|trim }}|{{ missing|string }}|{{ missing|list }}|{{ missing|first }}|{{ missing|join }}|{{ missing|sort }}|{{ missing|sum }}|{{ missing|map('upper')|list }}|{{ missing|replace('a','b') }}|{{ missing|length }}|{{ missing|reverse|list }}|{{ missing|unique|list }}|{{ missing|min }}|{{ missing|last }}
+{{ missing|abs }}
+{{ missing|round }}
+{{ missing|indent }}
+{{ missing|items|list }} {{ missing|dictsort }}
+{{ no|default('x')|upper }} {{ no|string|length }} {{ [none, 1]|join('-') }} {{ none ~ none }} {{ no|title }} {{ no|replace('N','x') }} {{ no|int }} {{ no|first }}
+{{ no.foo }}|{{ no['foo'] }}|{{ no is defined and no is none }}
+{{ no.foo.bar }}
+{{ no() }}
+{{ no + 'a' }}
+{{ 'a' + no }}
+{{ no|length }}
+{{ true + 'a' }}
+{{ xs + none }}
+{{ d + d }}
+{{ d - 1 }}
+{{ 'a' - 'b' }}
+{{ 'a' * 'b' }}
+{{ 'a' / 2 }}
+{{ [1] < ['a'] }}
+{{ d < d }}
+{{ none == false }} {{ 0 == false }} {{ '' == false }} {{ [] == false }} {{ none == 0 }}
+{{ 1e3|int }} {{ 1.0 }} {{ 100000000000000000000.0 }} {{ 1.5|string }} {{ 3.0|int }} {{ (1/3)|round(3) }} {{ 7.0 // 2 }} {{ 2.0 ** 3 }} {{ 1e-5 }} {{ 0.00001234 }} {{ 123456.789e3 }}
+{{ 3.7 % 1 }} {{ -1 % 5 }} {{ 5.5 % -2 }} {{ 0.0 // 1 }} {{ -0.0 }} {{ 1e300 * 1e10 }} {{ 7 // -2.0 }}
+{{ [1.0, 2.50, 1e7, -1e-7]|tojson }} {{ 1e7|tojson }} {{ 12345678.9|tojson }} {{ true|tojson }} {{ none|tojson }} {{ "é\u0000"|tojson }}
+{{ {'a': {'b': [1, {'c': none}]}}|tojson(indent=2) }} {{ [1,[2,[3]]]|tojson(2) }} {{ 'é'|tojson(true) }} {{ {'b':1,'a':[{'z':1,'y':2}]}|tojson(sort_keys=true, separators=(',',':')) }}
+{{ tojson }}|
+{{ xs|tojson(indent=4)|indent(2) }} {{ xs|tojson|length }} {{ xs|tojson|safe }} {{ (xs|tojson) ~ 'x' }}
+{% set x %}{{ xs|tojson }}{% endset %}{{ x|length }}{{ x is string }}
+{% set x = xs|map('string')|join(',') if xs else 'none' %}{{ x }}
+{% for k in d|sort %}{{ k }}{% endfor %} {% for k, v in d|dictsort %}{{ k }}{% endfor %} {% for k in d.keys()|sort(reverse=true) %}{{ k }}{% endfor %}
+{% for x in (1, 2) %}{{ x }}{% endfor %} {% for x in 1, 2, 3 %}{{ x }}{% endfor %} {% for k, v in d.items() if k != 'a' %}{{ k }}{{ loop.last }}{% endfor %}
+{% for x in range(3) if x is odd %}{{ x }}{% endfor %} {% for i in range(xs|length - 1, -1, -1) %}{{ xs[i] }}{% endfor %} {% for a in xs[::-1] %}{{ a }}{% endfor %}
+{% for x in xs %}{% for y in xs if y != x %}{{ x }}{{ y }}{% if loop.last %};{% endif %}{% endfor %}{% endfor %}
+{% for x in [1,2,3] %}{% if loop.index is divisibleby 2 %}{% continue %}{% endif %}{% if x == 3 %}{{ loop.last }}{% break %}{% endif %}{{ x }}{% endfor %}
+{% for x in xs %}{{ loop.changed(x) }}{% endfor %} {% for x in [1,1,2] %}{{ loop.changed(x) }}{% endfor %} {% for x in [] %}{% else %}{{ loop is defined }}{% endfor %}
+{% macro a(x) %}{{ caller(x) if caller else 'no' }}{% endmacro %}{{ a(1) }} {% call(v) a(2) %}<{{ v }}>{% endcall %}
+{% macro a() %}{{ kwargs.x }}{{ kwargs|length }}{{ varargs|join }}{% endmacro %}{{ a(1, 2, x=3) }}
+{% macro outer() %}{% macro inner(z) %}[{{ z }}]{% endmacro %}{{ inner(1) }}{% endmacro %}{{ outer() }}{{ inner is defined }}
+{% macro m(x) %}{% set x = x + 1 %}{{ x }}{% endmacro %}{{ m(1) }}{{ m(1) }} {% macro k(a, b=[]) %}{{ b + [a] }}{% endmacro %}{{ k(1) }}{{ k(2) }}
+{% macro m() -%}  trimmed  {%- endmacro %}[{{ m() }}] {% macro n() %}{{ return }}{% endmacro %}{{ n() }}
+{%- macro m(x) -%}{%- if x -%}{{- x -}}{%- endif -%}{%- endmacro -%} a {{- m('b') -}} c
+{% set a = [] %}{% set a = a + [1] %}{{ a }} {% set d2 = dict(d, z=1) %}{{ d2.z }}{{ d.z is defined }} {% set t = (1, 'a') %}{{ t }}{{ t[1] }}
+{% set x, y = 'ab' %}{{ x }}{{ y }} {% set ns = namespace() %}{% set ns.a, ns.b = 1, 2 %}{{ ns.a }}{{ ns.b }}
+{% if x is not defined %}{% set x = 'dflt' %}{% endif %}{{ x }} {% set n = n|default(3) %}{{ n }} {% set zz = zz|default('q') %}{{ zz }}
+{% with x = 1 %}{% with y = x + 1 %}{{ x }}{{ y }}{% endwith %}{{ y is defined }}{% endwith %} {% filter trim|upper %}  abc {% endfilter %}|
+{{ '\u0663'.isdigit() }} {{ 'a\u0301'|length }} {{ uni|upper|lower }} {{ uni|title }} {{ uni|capitalize }} {{ 'straße'|upper }} {{ 'ÀÉ'|lower }} {{ 'ǅ'|upper }} {{ 'ŉ'|title }}
+{{ uni|truncate(10) }} {{ uni|wordcount }} {{ uni|urlencode }} {{ uni|replace('ü', 'u') }} {{ uni|reverse }} {{ uni|first }} {{ uni|list|length }} {{ uni|tojson(ensure_ascii=true)|length }}
+{{ lines.split('\n') }} {{ lines.split('\n', 2) }} {{ lines|trim('one\n') }} {{ lines.splitlines()|join('+') }} {{ lines|replace('\r\n', '\n')|indent(1, true, true) }}
+{{ 'a  b'.split(' ') }} {{ 'abc'.split('b', 0) }} {{ 'aXbXc'.rsplit('X') }} {{ 'aXbXc'.rsplit('X', 1)[0] }} {{ '   '.split() }} {{ '   '.split(' ') }} {{ 'a b'.split(none) }} {{ 'a,b'.split(sep=',') }}
+{{ raise_exception() }}
+{{ raise_exception('a\nb') }}
+{{ raise_exception(5) }}
+{{ strftime_now('%d %B, %Y') }} {{ strftime_now("%Y") | int + 1 }} {{ strftime_now('%x %X %c') }} {{ strftime_now('plain') }}
+{{ strftime_now() }}
+{{ range(3, 1)|list }} {{ range(-3)|list }} {{ range(0, 10, 5)|list }} {{ range(3)|sum }} {{ range(3)|max }} {{ (range(3)|list)[-1] }} {{ range(3) == range(0, 3) }} {{ range(2) ~ '' }} {{ range(5)|reverse|list }} {{ range(5)|batch(2)|list }}
+{{ people|map(attribute='nope')|list }} {{ people|map(attribute='nope', default=0)|sum }} {{ people|map('attr', 'x')|list }} {{ people|selectattr('name', 'match', 'x')|list }}
+{{ people|selectattr('age', '>', 26)|map(attribute='name')|list }}
+{{ people[:3]|selectattr('age', '>', 26)|map(attribute='name')|list }} {{ people|rejectattr('city', 'equalto', 'Oslo')|map(attribute='name')|list }} {{ people|selectattr('name', 'string')|list|count }} {{ d|selectattr('x')|list }}
+{{ {'a': {'on': true}, 'b': {'on': false}}.values()|selectattr('on')|list }} {{ [{'f': {'n': 'x'}}]|map(attribute='f.n')|list }} {{ [{'f': {'n': 'x'}}]|selectattr('f.n', 'eq', 'x')|list|length }} {{ [['a', 1]]|map('last')|list }} {{ ['a,b']|map('split', ',')|list }}
+{{ 'x'|default }} {{ ''|default('e') }} {{ false|default('e', true) }} {{ missing.x|default('e') }}
+{{ (missing|default({})).x|default('deep') }} {{ (d.zz or {}).y }}| {{ d.get('zz', {}).get('y', 'no') }} {{ d.get('a').x[0] }} {{ d.get(1) }} {{ d.get('a', {})['x'] }}
+{{ d.get() }}
+{{ d.get([]) }}
+{{ s.foo() }}
+{{ s.upper(1) }}
+{{ s.split(1) }}
+{{ s.startswith(1) }}
+{{ s.format }}
+{{ xs.extend([1]) }}
+{{ xs.insert(0, 1) }}
+{{ xs.remove(1) }}
+{{ d.setdefault('x', 1) }}
+{{ d.popitem() }}
+{{ d.__getitem__('a') }}
+{{ s.__len__() }}
+{{ xs['__class__'] }}|{{ d._private }}|{{ d.__x }}
+{{ namespace.__init__ }}|{{ range.__name__ }}|
+{{ "{0.__class__}".format(1) }}
+{{ 1.0 is integer }} {{ 1 is float }} {{ '5' is number }} {{ none is mapping }} {{ (1,) is sequence }} {{ d.items is callable }} {{ 3 is in [3] }} {{ 'AbC' is upper }} {{ 5 is odd and 4 is even }} {{ 0 is divisibleby 5 }} {{ [] is sequence and [] is iterable }} {{ namespace() is mapping }}
+{{ 5 is divisibleby 0 }}
+{{ 'a' is odd }}
+{{ true is integer }} {{ 1 is boolean }} {{ 0 is false }} {{ true is true }} {{ 'x' is none }} {{ x is defined == false }} {{ s is eq('Hello, World') }} {{ xs is eq [3, 1, 2] }} {{ n is gt 3 and n is lt 10 }}
+{#- a -#}  {{- 'x' -}}  {#- b -#}
+{%- for x in xs -%} {{ x }} {%- endfor -%}
   {% if true %}
   indented
   {% endif %}
@@ -373,7 +488,36 @@ def split_cases(text):
     more = [block, "\r\nwin\r\n{% if true %}\r\nx\r\n{% endif %}\r\n", "\n\n", "", "\n", "a\n\n{% set x = 1 %}\n\nb\n\n",
             "{%- set x = 1 -%}\n\n {{ x }}", "\t{% set x = 1 %}\t\n", "a{% set x = 1 %}  \n  {% set y = 1 %}\nb",
             "{% if true -%}\n\n  x\n\n{%- endif %}\n y", "{{ x -}}\n\n  y {{- z }}", "{%- raw %}\n a {% endraw %}\n b",
-            "  {% raw %}\n  {{ x }}\n  {% endraw %}\n z", "{# a #}\n  {#- b #}\n  c", "x\n  {%- for i in [1] %}\n  {{ i }}\n  {%- endfor %}\n"]
+            "  {% raw %}\n  {{ x }}\n  {% endraw %}\n z", "{# a #}\n  {#- b #}\n  c", "x\n  {%- for i in [1] %}\n  {{ i }}\n  {%- endfor %}\n",
+            "{% if true %}\n{% if true %}\n  a\n{% endif %}\n  {% endif %}\n b",
+            "  {{ n }}\n  {%- if true %}\n  x\n  {%- endif %}\n\n",
+            "{%- if true %}\n    x\n{%- else %}\n y\n{%- endif %}\nz",
+            "a\n  {# c #}\nb",
+            "a {# c #}\nb",
+            "a\n {#- c #}\n b",
+            "{{ n }}  \n",
+            "{{ n -}}  \n x",
+            "\n\n  {%- set x = 1 %}\n\n{{ x }}\n",
+            "{% set x = 1 %}{% set y = 2 %}\n  {% set z = 3 %}\n{{ x }}",
+            "{% for i in xs %}{{ i }}\n{% endfor %}|",
+            "{% for i in xs -%}\n  {{ i }}\n{%- endfor %}|",
+            "{% for i in xs %}\n  {% if i > 1 %}\n  {{ i }}\n  {% endif %}\n{% endfor %}",
+            "{% macro m() %}\n  x\n{% endmacro %}\n[{{ m() }}]",
+            "  {%+ if true %}  x{% endif %}",
+            "x {%- raw %} {{ y }} {% endraw -%} z",
+            "{% raw %}\n x\n{% endraw %}\n y",
+            "{% raw -%}\n x\n{%- endraw %}\n y",
+            "\t  {% if 1 %}\ttab{% endif %}\t\n",
+            "a\u00a0{% if 1 %}b{% endif %}",
+            "\u2003{% if 1 %}b{%- endif %}\u2003c",
+            "{% if 1 %}\r\nx\r{% endif %}\ry",
+            "{{ 'a\r\nb' }}",
+            "a\n\n",
+            "a\n\n\n",
+            "\n{% if 1 %}{% endif %}\n",
+            "{% set x %}\n a\n{% endset %}\n[{{ x }}]",
+            "{% generation %}\n g\n{% endgeneration %}\nx",
+            "{% call() m2() %}{% endcall %}"]
     return cases + parts + more
 
 

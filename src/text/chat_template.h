@@ -24,7 +24,7 @@ typedef struct sh_template_opts {
     int version;             /* 1 */
     uint64_t max_steps;      /* evaluated nodes; 0 = 20 million */
     size_t max_output_bytes; /* 0 = 16 MiB */
-    unsigned max_depth;      /* nested calls and expressions; 0 = 200 */
+    unsigned max_depth;      /* nested calls of macros and recursive loops; 0 = 200, which is also the most */
     int64_t now_unix;        /* for strftime_now, UTC */
 } sh_template_opts;
 #define SH_TEMPLATE_OPTS_INIT {.version = 1}
@@ -33,7 +33,9 @@ typedef struct sh_template_opts {
  *   spans   when not NULL: filled with the stretches of the output that came from strings of `vars["messages"]` (any
  *           depth, through trim, slices, concatenation) so that special tokens in what users wrote can stay text.
  *           *spans is owned by the caller (sh_free).
- *   returns SH_OK; SH_E_INVALID with *kind and err->msg (for RAISED exactly the template's own message); SH_E_LIMIT */
+ *   out     the rendering is appended; spans count from the start of the buffer
+ *   returns SH_OK; SH_E_INVALID with *kind and err->msg (for RAISED exactly the template's own message); SH_E_LIMIT and
+ *           SH_E_NOMEM (*kind is OTHER). After a failure *out, *spans and *n_spans are as they were */
 int sh_template_render(const sh_template *t, const json_t *vars, const sh_template_opts *opts, sh_buf *out,
                        sh_span **spans, size_t *n_spans, enum sh_template_error *kind, sh_err *err);
 

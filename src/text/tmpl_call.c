@@ -23,14 +23,18 @@ static int bind(tmpl_run *r, const tmpl_builtin *b, const tmpl_argv *raw, tv a[T
         if (n < raw->n_pos) a[n] = raw->pos[n];
         for (size_t k = 0; k < raw->n_kw; k++) {
             if (!sh_str_eq(raw->kw[k].name, name)) continue;
-            if (a[n].kind) return sh_tmpl_type_error(r, "%s() got multiple values for argument '%.*s'", b->name, (int)name.n, name.p);
+            if (a[n].kind)
+                return sh_tmpl_type_error(r, "%s() got multiple values for argument '%.*s'", b->name,
+                                          (int)name.n, name.p);
             a[n] = raw->kw[k].value;
             used++;
         }
         if (n < b->n_required && !a[n].kind)
-            return sh_tmpl_type_error(r, "%s() missing a required argument: '%.*s'", b->name, (int)name.n, name.p);
+            return sh_tmpl_type_error(r, "%s() missing a required argument: '%.*s'", b->name, (int)name.n,
+                                      name.p);
     }
-    if (raw->n_pos > n) return sh_tmpl_type_error(r, "%s() takes at most %zu argument(s), %zu given", b->name, n, raw->n_pos);
+    if (raw->n_pos > n)
+        return sh_tmpl_type_error(r, "%s() takes at most %zu argument(s), %zu given", b->name, n, raw->n_pos);
     if (used < raw->n_kw) return sh_tmpl_type_error(r, "%s() got an unexpected keyword argument", b->name);
     return SH_OK;
 }
@@ -49,9 +53,7 @@ int sh_tmpl_call(tmpl_run *r, tv callee, const tmpl_argv *args, tv *out)
     case TV_FUNC: return sh_tmpl_call_builtin(r, callee.fn->b, callee.fn->self, args, out);
     case TV_MACRO: return sh_tmpl_call_macro(r, callee.macro, args, out);
     case TV_LOOP: return sh_tmpl_call_loop(r, callee.loop, args, out);
-    case TV_JOINER:
-        *out = callee.cycler->i++ ? callee.cycler->items[0] : sh_tv_lit(r, "");
-        return r->rc;
+    case TV_JOINER: *out = callee.cycler->i++ ? callee.cycler->items[0] : sh_tv_lit(r, ""); return r->rc;
     default: return sh_tmpl_type_error(r, "'%s' object is not callable", sh_tv_type_name(callee));
     }
 }
@@ -74,14 +76,17 @@ static int call_range(tmpl_run *r, tv self, const tv *a, const tmpl_argv *raw, t
     (void)self;
     for (int i = 0; i < 3; i++)
         if (a[i].kind && !tv_to_int(a[i], &v[i]))
-            return sh_tmpl_type_error(r, "'%s' object cannot be interpreted as an integer", sh_tv_type_name(a[i]));
+            return sh_tmpl_type_error(r, "'%s' object cannot be interpreted as an integer",
+                                      sh_tv_type_name(a[i]));
     if (raw->n_pos == 1) v[1] = v[0], v[0] = 0;
     if (v[2] == 0) return sh_tmpl_type_error(r, "range() arg 3 must not be zero");
     uint64_t width = v[2] > 0 ? (uint64_t)v[1] - (uint64_t)v[0] : (uint64_t)v[0] - (uint64_t)v[1];
     uint64_t stride = v[2] > 0 ? (uint64_t)v[2] : -(uint64_t)v[2], n = 0;
     if (v[2] > 0 ? v[1] > v[0] : v[1] < v[0]) n = (width - 1) / stride + 1;
     first = v[0];
-    if (n > MAX_RANGE) return sh_tmpl_type_error(r, "Range too big. The sandbox blocks ranges larger than MAX_RANGE (%d).", MAX_RANGE);
+    if (n > MAX_RANGE)
+        return sh_tmpl_type_error(r, "Range too big. The sandbox blocks ranges larger than MAX_RANGE (%d).",
+                                  MAX_RANGE);
     int rc = sh_tv_list_of(r, NULL, (size_t)n, SEQ_RANGE, out);
     if (rc < 0) return rc;
     out->seq->items = NULL;
@@ -108,7 +113,9 @@ static int make_dict(tmpl_run *r, const tmpl_argv *raw, tv_dict **out)
         if ((rc = sh_tv_items(r, raw->pos[0], &pairs, &n)) < 0) return rc;
         for (size_t i = 0; i < n; i++) {
             if ((rc = sh_tv_items(r, pairs[i], &two, &k)) < 0) return rc;
-            if (k != 2) return sh_tmpl_type_error(r, "dictionary update sequence element #%zu has length %zu; 2 is required", i, k);
+            if (k != 2)
+                return sh_tmpl_type_error(
+                    r, "dictionary update sequence element #%zu has length %zu; 2 is required", i, k);
             if ((rc = sh_dict_set(r, d, two[0], two[1])) < 0) return rc;
         }
     }
@@ -159,8 +166,8 @@ static int call_joiner(tmpl_run *r, tv self, const tv *a, const tmpl_argv *raw, 
     return r->rc;
 }
 
-/* Days since 1970 to a civil date (proleptic Gregorian), then the fields that strftime reads. The C library's own
- * conversions are not used: they know time zones and locales. */
+/* Days since 1970 to a civil date (proleptic Gregorian), then the fields that strftime reads. The C library's
+ * own conversions are not used: they know time zones and locales. */
 static void civil_time(int64_t t, struct tm *tm)
 {
     int64_t days = t / 86400, secs = t % 86400;
@@ -170,7 +177,8 @@ static void civil_time(int64_t t, struct tm *tm)
     int64_t doy = doe - (365 * yoe + yoe / 4 - yoe / 100), mp = (5 * doy + 2) / 153;
     int64_t month = mp < 10 ? mp + 3 : mp - 9, year = yoe + era * 400 + (month <= 2);
     bool leap = (year % 4 == 0 && year % 100 != 0) || year % 400 == 0;
-    *tm = (struct tm){.tm_sec = (int)(secs % 60), .tm_min = (int)(secs / 60 % 60), .tm_hour = (int)(secs / 3600)};
+    *tm = (struct tm){
+        .tm_sec = (int)(secs % 60), .tm_min = (int)(secs / 60 % 60), .tm_hour = (int)(secs / 3600)};
     tm->tm_mday = (int)(doy - (153 * mp + 2) / 5 + 1);
     tm->tm_mon = (int)month - 1;
     tm->tm_year = (int)(year - 1900);
@@ -178,9 +186,11 @@ static void civil_time(int64_t t, struct tm *tm)
     tm->tm_yday = (int)(month > 2 ? doy + 59 + leap : doy - 306);
 }
 
-static const char *const day_names[] = {"Sunday", "Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday"};
-static const char *const month_names[] = {"January", "February", "March", "April", "May", "June", "July", "August",
-                                          "September", "October", "November", "December"};
+static const char *const day_names[] = {"Sunday",   "Monday", "Tuesday", "Wednesday",
+                                        "Thursday", "Friday", "Saturday"};
+static const char *const month_names[] = {"January",   "February", "March",    "April",
+                                          "May",       "June",     "July",     "August",
+                                          "September", "October",  "November", "December"};
 
 static void put_number(tmpl_buf *b, int v, int width, bool pad)
 {
@@ -193,8 +203,10 @@ static void put_time(tmpl_buf *b, const struct tm *tm, int64_t t, char c, bool p
 static void put_times(tmpl_buf *b, const struct tm *tm, int64_t t, const char *fmt)
 {
     for (; *fmt; fmt++)
-        if (*fmt == '%') put_time(b, tm, t, *++fmt, true);
-        else sh_tb_add(b, fmt, 1, false);
+        if (*fmt == '%')
+            put_time(b, tm, t, *++fmt, true);
+        else
+            sh_tb_add(b, fmt, 1, false);
 }
 
 static void put_time(tmpl_buf *b, const struct tm *tm, int64_t t, char c, bool pad)

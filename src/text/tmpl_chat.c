@@ -3,7 +3,8 @@
 
 #include "base/mem.h"
 
-/* Marks the end of the answer that is to be continued. Its last blank tells whether the template keeps trailing blanks. */
+/* Marks the end of the answer that is to be continued. Its last blank tells whether the template keeps
+ * trailing blanks. */
 static const char tag[] = "CONTINUE_FINAL_MESSAGE_TAG ";
 enum { TAG_BYTES = sizeof tag - 1 };
 
@@ -93,7 +94,8 @@ static int append_tag(chat *c, tv_dict *d, const char *key)
 {
     tv v = sh_dict_get_str(d, sh_str_of(key));
     if (v.kind != TV_STR) return sh_tmpl_type_error(&c->r, "the last message has no text to continue");
-    const tv_str *mark = sh_ts_new(&c->r, tag, TAG_BYTES, true), *name = sh_ts_new(&c->r, key, strlen(key), true);
+    const tv_str *mark = sh_ts_new(&c->r, tag, TAG_BYTES, true),
+                 *name = sh_ts_new(&c->r, key, strlen(key), true);
     const tv_str *both = mark && name ? sh_ts_concat(&c->r, v.s, mark) : NULL;
     if (!both) return c->r.rc;
     return sh_dict_set(&c->r, d, tv_of(name), tv_of(both));
@@ -102,8 +104,9 @@ static int append_tag(chat *c, tv_dict *d, const char *key)
 static int mark_end(chat *c, tv last)
 {
     tv content = last.kind == TV_DICT ? sh_dict_get_str(last.d, sh_str_of("content")) : tv_none();
-    if (!tv_is_list(content)) return last.kind == TV_DICT ? append_tag(c, last.d, "content")
-                                                          : sh_tmpl_type_error(&c->r, "there is no message to continue");
+    if (!tv_is_list(content))
+        return last.kind == TV_DICT ? append_tag(c, last.d, "content")
+                                    : sh_tmpl_type_error(&c->r, "there is no message to continue");
     for (size_t i = content.seq->n; i-- > 0;) {
         tv part = content.seq->items[i];
         if (part.kind == TV_DICT && sh_dict_get_str(part.d, sh_str_of("text")).kind != TV_MISSING)
@@ -123,7 +126,8 @@ static int prepare(chat *c)
         if ((rc = prepare_message(c, json_array_get(c->in->messages, i), &items[i])) < 0) return rc;
     if (c->in->continue_final_message && (rc = mark_end(c, n ? items[n - 1] : tv_none())) < 0) return rc;
     if ((rc = sh_tv_list_of(r, items, n, SEQ_LIST, &messages)) < 0) return rc;
-    if ((rc = sh_tmpl_set_json(r, c->in->special)) < 0 || (rc = sh_tmpl_set_json(r, c->in->kwargs)) < 0) return rc;
+    if ((rc = sh_tmpl_set_json(r, c->in->special)) < 0 || (rc = sh_tmpl_set_json(r, c->in->kwargs)) < 0)
+        return rc;
     if ((rc = sh_tv_from_json(r, c->in->tools, false, &tools)) < 0) return rc;
     if (!json_object_get(c->in->kwargs, "documents")) sh_tmpl_set(r, "documents", tv_none());
     sh_tmpl_set(r, "messages", messages);
@@ -132,7 +136,8 @@ static int prepare(chat *c)
     return SH_OK;
 }
 
-/* Where a rendering that is to be continued ends: at the last tag, before blanks that the template would have trimmed. */
+/* Where a rendering that is to be continued ends: at the last tag, before blanks that the template would have
+ * trimmed. */
 static int cut_at_tag(chat *c, const tv_str *text, size_t *n)
 {
     sh_str all = sh_ts_str(text), mark = {tag, TAG_BYTES - 1};

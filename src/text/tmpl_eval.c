@@ -1,5 +1,5 @@
-/* tmpl_eval.c - expressions. Each kind of node has a function of its own, so that the frame of a deep recursion stays
- * small; depth is counted in sh_tmpl_eval, the only way down. */
+/* tmpl_eval.c - expressions. Each kind of node has a function of its own, so that the frame of a deep
+ * recursion stays small; depth is counted in sh_tmpl_eval, the only way down. */
 #include "text/tmpl_ast.h"
 
 #include "base/mem.h"
@@ -37,7 +37,7 @@ static int eval_kids(tmpl_run *r, tmpl_node *const *kids, size_t n, tv **out)
 
 static int eval_list(tmpl_run *r, const tmpl_node *e, tv *out)
 {
-    tv *items;
+    tv *items = NULL;
     int rc = eval_kids(r, e->kids, e->n, &items);
     return rc < 0 ? rc : sh_tv_list_of(r, items, e->n, e->kind == NODE_LIST ? SEQ_LIST : SEQ_TUPLE, out);
 }
@@ -138,7 +138,8 @@ static int eval_cond(tmpl_run *r, const tmpl_node *e, tv *out)
     if (rc < 0) return rc;
     if (sh_tv_truth(c)) return sh_tmpl_eval(r, e->kids[0], out);
     if (e->kids[2]) return sh_tmpl_eval(r, e->kids[2], out);
-    return sh_tv_hint_undef(r, "the inline if-expression evaluated to false and no else section was defined", out);
+    return sh_tv_hint_undef(r, "the inline if-expression evaluated to false and no else section was defined",
+                            out);
 }
 
 static int eval_unary(tmpl_run *r, const tmpl_node *e, tv *out)
@@ -195,7 +196,8 @@ static int spread_star2(tmpl_run *r, const tmpl_args *a, tmpl_kwarg *kw, tmpl_ar
     tv v;
     int rc = sh_tmpl_eval(r, a->star2, &v);
     if (rc < 0) return rc;
-    if (v.kind != TV_DICT) return sh_tmpl_type_error(r, "argument after ** must be a mapping, not %s", sh_tv_type_name(v));
+    if (v.kind != TV_DICT)
+        return sh_tmpl_type_error(r, "argument after ** must be a mapping, not %s", sh_tv_type_name(v));
     tmpl_kwarg *all = sh_tmpl_alloc(r, (size_t)a->n_kw + v.d->n, sizeof *all);
     if (!all) return r->rc;
     if (a->n_kw) memcpy(all, kw, a->n_kw * sizeof *all);
@@ -212,8 +214,9 @@ int sh_tmpl_eval_args(tmpl_run *r, const tmpl_args *a, tmpl_argv *out)
 {
     tv *pos = NULL;
     tmpl_kwarg *kw = NULL;
+    static const tv nothing;
     int rc;
-    *out = (tmpl_argv){0};
+    *out = (tmpl_argv){.pos = &nothing};
     if (!a) return SH_OK;
     if (a->n_pos && (rc = eval_kids(r, a->pos, a->n_pos, &pos)) < 0) return rc;
     if (a->n_kw && !(kw = sh_tmpl_alloc(r, a->n_kw, sizeof *kw))) return r->rc;
@@ -221,7 +224,7 @@ int sh_tmpl_eval_args(tmpl_run *r, const tmpl_args *a, tmpl_argv *out)
         kw[i].name = sh_ts_str(a->kw_name[i]);
         if ((rc = sh_tmpl_eval(r, a->kw_value[i], &kw[i].value)) < 0) return rc;
     }
-    *out = (tmpl_argv){pos, a->n_pos, kw, a->n_kw};
+    *out = (tmpl_argv){pos ? pos : &nothing, a->n_pos, kw, a->n_kw};
     if (a->star && (rc = spread_star(r, a, pos, out)) < 0) return rc;
     return a->star2 ? spread_star2(r, a, kw, out) : SH_OK;
 }
@@ -281,11 +284,12 @@ static int eval_test(tmpl_run *r, const tmpl_node *e, tv *out)
 int sh_tmpl_eval(tmpl_run *r, const tmpl_node *e, tv *out)
 {
     static int (*const table[])(tmpl_run *, const tmpl_node *, tv *) = {
-        [NODE_NAME] = eval_name,   [NODE_TUPLE] = eval_list,    [NODE_LIST] = eval_list,     [NODE_DICT] = eval_dict,
-        [NODE_UNARY] = eval_unary, [NODE_CHAIN] = eval_chain,   [NODE_CONCAT] = eval_concat, [NODE_AND] = eval_logic,
-        [NODE_OR] = eval_logic,    [NODE_COMPARE] = eval_compare, [NODE_COND] = eval_cond,   [NODE_ATTR] = eval_attr,
-        [NODE_ITEM] = eval_item,   [NODE_SLICE] = eval_slice,   [NODE_CALL] = eval_call,     [NODE_FILTER] = eval_filter,
-        [NODE_TEST] = eval_test};
+        [NODE_NAME] = eval_name,       [NODE_TUPLE] = eval_list,  [NODE_LIST] = eval_list,
+        [NODE_DICT] = eval_dict,       [NODE_UNARY] = eval_unary, [NODE_CHAIN] = eval_chain,
+        [NODE_CONCAT] = eval_concat,   [NODE_AND] = eval_logic,   [NODE_OR] = eval_logic,
+        [NODE_COMPARE] = eval_compare, [NODE_COND] = eval_cond,   [NODE_ATTR] = eval_attr,
+        [NODE_ITEM] = eval_item,       [NODE_SLICE] = eval_slice, [NODE_CALL] = eval_call,
+        [NODE_FILTER] = eval_filter,   [NODE_TEST] = eval_test};
     if (e->kind == NODE_CONST) {
         *out = e->lit;
         return SH_OK;

@@ -1,7 +1,8 @@
 /* tmpl_exec.c - statements, loops and macros.
  *
- * Scopes are lexical: the body of a loop, macro, with, block set, filter or call has its own, `if` has none. Each turn of
- * a loop starts with an empty one. A macro sees the scopes around its definition, never those of its caller. */
+ * Scopes are lexical: the body of a loop, macro, with, block set, filter or call has its own, `if` has none.
+ * Each turn of a loop starts with an empty one. A macro sees the scopes around its definition, never those of
+ * its caller. */
 #include "text/tmpl_ast.h"
 
 tmpl_scope *sh_tmpl_push_scope(tmpl_run *r, tmpl_scope *parent)
@@ -89,12 +90,13 @@ static int filter_items(tmpl_run *r, const tmpl_node *s, const tv **items, size_
     return rc;
 }
 
-/* One pass over l's items; *finished: some turn reached the end of the body (jinja2 runs the else part otherwise). */
+/* One pass over l's items; *finished: some turn reached the end of the body (jinja2 runs the else part
+ * otherwise). */
 static int run_turns(tmpl_run *r, const tmpl_node *s, tv_loop *l, bool *finished)
 {
     tmpl_scope *outer = r->scope, *inner = sh_tmpl_push_scope(r, outer);
     int rc = inner ? SH_OK : r->rc;
-    for (; rc == SH_OK && l->i < l->n; ) {
+    for (; rc == SH_OK && l->i < l->n;) {
         inner->n = 0;
         tv item = l->items[l->i++];
         if ((rc = sh_tmpl_steps(r, 1)) < 0) break;
@@ -145,7 +147,8 @@ int sh_tmpl_call_loop(tmpl_run *r, const tv_loop *l, const tmpl_argv *args, tv *
 {
     if (!l->node)
         return sh_tmpl_type_error(r, "The loop must have the 'recursive' marker to be called recursively.");
-    if (args->n_pos != 1 || args->n_kw) return sh_tmpl_type_error(r, "loop() takes one argument: what to iterate over");
+    if (args->n_pos != 1 || args->n_kw)
+        return sh_tmpl_type_error(r, "loop() takes one argument: what to iterate over");
     int rc = enter_call(r);
     if (rc < 0) return rc;
     tmpl_scope *scope = r->scope;
@@ -170,9 +173,11 @@ static const char *macro_name(tmpl_run *r, const tv_macro *m)
 static int bind_extra(tmpl_run *r, const tv_macro *m, const tmpl_kwarg *kw, tv_dict *kwargs)
 {
     const tmpl_params *p = m->node->params;
-    if (p->uses_caller && sh_str_is(kw->name, "caller")) return sh_tmpl_assign(r, r->t->sym_caller, kw->value);
+    if (p->uses_caller && sh_str_is(kw->name, "caller"))
+        return sh_tmpl_assign(r, r->t->sym_caller, kw->value);
     if (!kwargs)
-        return sh_tmpl_type_error(r, "macro '%s' takes no keyword argument '%.*s'", macro_name(r, m), (int)kw->name.n, kw->name.p);
+        return sh_tmpl_type_error(r, "macro '%s' takes no keyword argument '%.*s'", macro_name(r, m),
+                                  (int)kw->name.n, kw->name.p);
     const tv_str *name = sh_ts_new(r, kw->name.p, kw->name.n, false);
     return name ? sh_dict_set(r, kwargs, tv_of(name), kw->value) : r->rc;
 }
@@ -227,8 +232,10 @@ static int bind_macro(tmpl_run *r, const tv_macro *m, const tmpl_argv *args)
     if ((rc = bind_varargs(r, m, args)) < 0 || (rc = bind_keywords(r, m, args, vals)) < 0) return rc;
     for (uint32_t i = 0; i < p->n; i++) {
         uint32_t required = p->n - p->n_defaults;
-        if (!vals[i].kind && i >= required) rc = sh_tmpl_eval(r, m->node->kids[first_default + i - required], &vals[i]);
-        else if (!vals[i].kind) rc = sh_tv_hint_undef(r, "a parameter of the macro was not provided", &vals[i]);
+        if (!vals[i].kind && i >= required)
+            rc = sh_tmpl_eval(r, m->node->kids[first_default + i - required], &vals[i]);
+        else if (!vals[i].kind)
+            rc = sh_tv_hint_undef(r, "a parameter of the macro was not provided", &vals[i]);
         if (rc < 0 || (rc = sh_tmpl_assign(r, p->syms[i], vals[i])) < 0) return rc;
     }
     return SH_OK;
@@ -324,7 +331,8 @@ static int exec_output(tmpl_run *r, const tmpl_node *s)
 static int exec_body(tmpl_run *r, const tmpl_node *s)
 {
     int rc = SH_OK;
-    for (uint32_t i = 0; rc == SH_OK && r->flow == FLOW_NEXT && i < s->n; i++) rc = sh_tmpl_exec(r, s->kids[i]);
+    for (uint32_t i = 0; rc == SH_OK && r->flow == FLOW_NEXT && i < s->n; i++)
+        rc = sh_tmpl_exec(r, s->kids[i]);
     return rc;
 }
 
@@ -379,7 +387,8 @@ static int exec_with(tmpl_run *r, const tmpl_node *s)
     int rc = vals ? SH_OK : r->rc;
     for (uint32_t i = 1; rc == SH_OK && i + 1 < s->n; i += 2) rc = sh_tmpl_eval(r, s->kids[i + 1], &vals[i]);
     if (rc == SH_OK && !sh_tmpl_push_scope(r, outer)) rc = r->rc;
-    for (uint32_t i = 1; rc == SH_OK && i + 1 < s->n; i += 2) rc = sh_tmpl_assign(r, s->kids[i]->sym, vals[i]);
+    for (uint32_t i = 1; rc == SH_OK && i + 1 < s->n; i += 2)
+        rc = sh_tmpl_assign(r, s->kids[i]->sym, vals[i]);
     if (rc == SH_OK) rc = sh_tmpl_exec(r, s->kids[0]);
     r->scope = outer;
     return rc;
@@ -401,14 +410,20 @@ static int exec_break(tmpl_run *r, const tmpl_node *s)
 
 int sh_tmpl_exec(tmpl_run *r, const tmpl_node *s)
 {
-    static int (*const table[])(tmpl_run *, const tmpl_node *) = {
-        [NODE_TEXT] = exec_text,           [NODE_OUTPUT] = exec_output,
-        [NODE_BODY] = exec_body,           [NODE_IF] = exec_if,
-        [NODE_FOR] = exec_for,             [NODE_SET] = exec_set,
-        [NODE_SET_BLOCK] = exec_set_block, [NODE_MACRO] = exec_macro,
-        [NODE_CALL_BLOCK] = exec_call_block, [NODE_FILTER_BLOCK] = exec_filter_block,
-        [NODE_WITH] = exec_with,           [NODE_SCOPE] = exec_scope,
-        [NODE_BREAK] = exec_break,         [NODE_CONTINUE] = exec_break};
+    static int (*const table[])(tmpl_run *, const tmpl_node *) = {[NODE_TEXT] = exec_text,
+                                                                  [NODE_OUTPUT] = exec_output,
+                                                                  [NODE_BODY] = exec_body,
+                                                                  [NODE_IF] = exec_if,
+                                                                  [NODE_FOR] = exec_for,
+                                                                  [NODE_SET] = exec_set,
+                                                                  [NODE_SET_BLOCK] = exec_set_block,
+                                                                  [NODE_MACRO] = exec_macro,
+                                                                  [NODE_CALL_BLOCK] = exec_call_block,
+                                                                  [NODE_FILTER_BLOCK] = exec_filter_block,
+                                                                  [NODE_WITH] = exec_with,
+                                                                  [NODE_SCOPE] = exec_scope,
+                                                                  [NODE_BREAK] = exec_break,
+                                                                  [NODE_CONTINUE] = exec_break};
     int rc = sh_tmpl_steps(r, 1);
     if (rc < 0) return rc;
     if (r->nest >= r->max_nest) return sh_tmpl_limit(r, "nesting of blocks", r->max_nest);

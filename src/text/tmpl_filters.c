@@ -1,5 +1,5 @@
-/* tmpl_filters.c - filters over sequences and values. What jinja2 makes lazily is made at once here: an error in an item
- * shows where the filter stands, not where its result is read. */
+/* tmpl_filters.c - filters over sequences and values. What jinja2 makes lazily is made at once here: an error
+ * in an item shows where the filter stands, not where its result is read. */
 #include "text/tmpl_filters.h"
 
 #include <math.h>
@@ -119,9 +119,13 @@ static int map_attribute(tmpl_run *r, const tv *items, size_t n, const tmpl_argv
 {
     tv attribute = {0}, standard = {0};
     for (size_t k = 0; k < raw->n_kw; k++) {
-        if (sh_str_is(raw->kw[k].name, "attribute")) attribute = raw->kw[k].value;
-        else if (sh_str_is(raw->kw[k].name, "default")) standard = raw->kw[k].value;
-        else return sh_tmpl_type_error(r, "Unexpected keyword argument '%.*s'", (int)raw->kw[k].name.n, raw->kw[k].name.p);
+        if (sh_str_is(raw->kw[k].name, "attribute"))
+            attribute = raw->kw[k].value;
+        else if (sh_str_is(raw->kw[k].name, "default"))
+            standard = raw->kw[k].value;
+        else
+            return sh_tmpl_type_error(r, "Unexpected keyword argument '%.*s'", (int)raw->kw[k].name.n,
+                                      raw->kw[k].name.p);
     }
     if (!attribute.kind) return sh_tmpl_type_error(r, "map requires a filter argument");
     int rc = sh_tmpl_sort_keys(r, items, n, attribute, true, false, kept);
@@ -145,14 +149,18 @@ FILTER(filter_map)
         if (raw->pos[0].kind != TV_STR) return sh_tmpl_type_error(r, "map requires the name of a filter");
         const tv_str *name = raw->pos[0].s;
         const tmpl_builtin *f = sh_tmpl_find_filter(sh_ts_str(name));
-        if (!f) return sh_tmpl_type_error(r, "No filter named '%.*s'.", name->n > 100 ? 100 : (int)name->n, name->p);
+        if (!f)
+            return sh_tmpl_type_error(r, "No filter named '%.*s'.", name->n > 100 ? 100 : (int)name->n,
+                                      name->p);
         tmpl_argv rest = {raw->pos + 1, raw->n_pos - 1, raw->kw, raw->n_kw};
-        for (size_t i = 0; rc == SH_OK && i < n; i++) rc = sh_tmpl_call_builtin(r, f, items[i], &rest, &kept[i]);
+        for (size_t i = 0; rc == SH_OK && i < n; i++)
+            rc = sh_tmpl_call_builtin(r, f, items[i], &rest, &kept[i]);
     }
     return rc < 0 ? rc : sh_tv_list_of(r, kept, n, SEQ_ITER, out);
 }
 
-/* The items whose value (or attribute) passes the test named by the next argument, or is true when none is named. */
+/* The items whose value (or attribute) passes the test named by the next argument, or is true when none is
+ * named. */
 static int select_items(tmpl_run *r, tv self, const tmpl_argv *raw, bool by_attr, bool wanted, tv *out)
 {
     const tv *items, *values;
@@ -211,7 +219,8 @@ FILTER(filter_dictsort)
 {
     (void)raw;
     if (self.kind == TV_UNDEF) return sh_tmpl_undefined(r, self);
-    if (self.kind != TV_DICT) return sh_tmpl_type_error(r, "'%s' object has no attribute 'items'", sh_tv_type_name(self));
+    if (self.kind != TV_DICT)
+        return sh_tmpl_type_error(r, "'%s' object has no attribute 'items'", sh_tv_type_name(self));
     bool by_value = a[1].kind == TV_STR && sh_str_is(sh_ts_str(a[1].s), "value");
     if (a[1].kind && !by_value && !(a[1].kind == TV_STR && sh_str_is(sh_ts_str(a[1].s), "key")))
         return sh_tmpl_type_error(r, "You can only sort by either \"key\" or \"value\"");
@@ -219,7 +228,8 @@ FILTER(filter_dictsort)
     tv *keys = new_items(r, d->n), *sorted = new_items(r, d->n);
     size_t *order = sh_tmpl_alloc(r, d->n, sizeof *order);
     if (!keys || !sorted || !order) return r->rc;
-    int rc = sh_tmpl_sort_keys(r, by_value ? d->vals : d->keys, d->n, (tv){0}, sh_tv_truth(a[0]), false, keys);
+    int rc =
+        sh_tmpl_sort_keys(r, by_value ? d->vals : d->keys, d->n, (tv){0}, sh_tv_truth(a[0]), false, keys);
     if (rc < 0 || (rc = sh_tmpl_sort(r, keys, d->n, sh_tv_truth(a[2]), order)) < 0) return rc;
     for (uint32_t i = 0; i < d->n; i++)
         if ((rc = sh_seq_pair(r, d->keys[order[i]], d->vals[order[i]], &sorted[i])) < 0) return rc;
@@ -322,7 +332,8 @@ FILTER(filter_batch)
     return sh_tv_list_of(r, lists, k, SEQ_ITER, out);
 }
 
-/* `slices` lists of nearly the same length, the longer ones first; the shorter ones get one `fill` when given. */
+/* `slices` lists of nearly the same length, the longer ones first; the shorter ones get one `fill` when
+ * given. */
 FILTER(filter_slice)
 {
     const tv *items;
@@ -361,7 +372,8 @@ FILTER(filter_sum)
     tv *keys = new_items(r, n);
     if (!keys || sh_tmpl_sort_keys(r, items, n, a[0], true, false, keys) < 0) return r->rc;
     *out = a[1].kind ? a[1] : tv_int(0);
-    if (out->kind == TV_STR) return sh_tmpl_type_error(r, "sum() can't sum strings [use ''.join(seq) instead]");
+    if (out->kind == TV_STR)
+        return sh_tmpl_type_error(r, "sum() can't sum strings [use ''.join(seq) instead]");
     for (size_t i = 0; rc == SH_OK && i < n; i++) rc = sh_tv_binop(r, 0 /* + */, *out, keys[i], out);
     return rc;
 }
@@ -372,7 +384,8 @@ FILTER(filter_abs)
     (void)a, (void)raw;
     if (self.kind == TV_UNDEF) return sh_tmpl_type_error(r, "bad operand type for abs(): 'Undefined'");
     if (self.kind == TV_FLOAT) return *out = tv_float(fabs(self.f)), SH_OK;
-    if (!tv_to_int(self, &i)) return sh_tmpl_type_error(r, "bad operand type for abs(): '%s'", sh_tv_type_name(self));
+    if (!tv_to_int(self, &i))
+        return sh_tmpl_type_error(r, "bad operand type for abs(): '%s'", sh_tv_type_name(self));
     if (i == INT64_MIN) return sh_tmpl_type_error(r, "an integer beyond 64 bits");
     *out = tv_int(i < 0 ? -i : i);
     return SH_OK;
@@ -380,7 +393,8 @@ FILTER(filter_abs)
 
 static int float_to_int(tmpl_run *r, double f, tv *out)
 {
-    if (!(f >= -0x1p63 && f < 0x1p63)) return sh_tmpl_type_error(r, "cannot convert float to a 64-bit integer");
+    if (!(f >= -0x1p63 && f < 0x1p63))
+        return sh_tmpl_type_error(r, "cannot convert float to a 64-bit integer");
     *out = tv_int((int64_t)f);
     return SH_OK;
 }
@@ -447,10 +461,12 @@ static int round_int(tmpl_run *r, int64_t i, int64_t precision, tv *out)
     int64_t rest = i % unit, down = i - rest;
     if (rest < 0) {
         rest += unit; /* round from the multiple below */
-        if (__builtin_sub_overflow(down, unit, &down)) return sh_tmpl_type_error(r, "an integer beyond 64 bits");
+        if (__builtin_sub_overflow(down, unit, &down))
+            return sh_tmpl_type_error(r, "an integer beyond 64 bits");
     }
     bool up = rest > unit - rest || (rest == unit - rest && (down / unit) % 2 != 0);
-    if (up && __builtin_add_overflow(down, unit, &down)) return sh_tmpl_type_error(r, "an integer beyond 64 bits");
+    if (up && __builtin_add_overflow(down, unit, &down))
+        return sh_tmpl_type_error(r, "an integer beyond 64 bits");
     *out = tv_int(down);
     return SH_OK;
 }
@@ -461,8 +477,8 @@ FILTER(filter_round)
     (void)raw;
     int rc = want_int(r, a[0], 0, &precision);
     if (rc < 0) return rc;
-    if (self.kind == TV_UNDEF) return sh_tmpl_undefined(r, self);
-    if (!tv_is_number(self)) return sh_tmpl_type_error(r, "type %s doesn't define __round__ method", sh_tv_type_name(self));
+    if (!tv_is_number(self))
+        return sh_tmpl_type_error(r, "type %s doesn't define __round__ method", sh_tv_type_name(self));
     sh_str method = a[1].kind == TV_STR ? sh_ts_str(a[1].s) : sh_str_of(a[1].kind ? "?" : "common");
     bool ceiling = sh_str_is(method, "ceil");
     if (ceiling || sh_str_is(method, "floor")) {

@@ -29,6 +29,22 @@ FILTER(filter_upper) { return (void)a, (void)raw, with_case(r, self, 'U', out); 
 FILTER(filter_lower) { return (void)a, (void)raw, with_case(r, self, 'L', out); }
 FILTER(filter_capitalize) { return (void)a, (void)raw, with_case(r, self, 'C', out); }
 
+/* The word at s[begin..end): its first character in upper case, the rest in lower case. */
+static int put_word(tmpl_buf *b, const tv_str *s, size_t begin, size_t end)
+{
+    uint32_t cp;
+    bool ok;
+    size_t k = sh_utf8_decode(s->p + begin, end - begin, &cp, &ok);
+    const tv_str *first = sh_ts_sub(b->r, s, begin, begin + k), *rest = sh_ts_sub(b->r, s, begin + k, end);
+    tv upper, lower;
+    if (!first || !rest || sh_ts_case(b->r, first, 'U', &upper) < 0 ||
+        sh_ts_case(b->r, rest, 'L', &lower) < 0)
+        return b->r->rc;
+    sh_tb_ts(b, upper.s);
+    sh_tb_ts(b, lower.s);
+    return b->r->rc;
+}
+
 /* Each word begins with a capital; words are parted by blanks and - ( { [ <, and by nothing else. */
 FILTER(filter_title)
 {
@@ -43,10 +59,7 @@ FILTER(filter_title)
         k = i < s->n ? sh_utf8_decode(s->p + i, s->n - i, &cp, &ok) : 1;
         bool part = sh_cp_is_space(cp) || (cp < 0x80 && cp && strchr("-({[<", (int)cp));
         if (part && in_word) {
-            const tv_str *word = sh_ts_sub(r, s, begin, i);
-            tv titled;
-            if (!word || sh_ts_case(r, word, 'C', &titled) < 0) return r->rc;
-            sh_tb_ts(&b, titled.s);
+            if (put_word(&b, s, begin, i) < 0) return r->rc;
         }
         if (part && i < s->n) sh_tb_sub(&b, s, i, i + k);
         if (!part && !in_word) begin = i;
@@ -110,7 +123,8 @@ FILTER(filter_replace)
     (void)raw;
     int rc = text_of(r, self, &s);
     if (rc < 0 || (rc = text_of(r, a[0], &from)) < 0 || (rc = text_of(r, a[1], &to)) < 0) return rc;
-    if ((rc = want_int(r, a[2], -1, &count)) < 0 || (rc = sh_ts_replace(r, s, from, to, count, out)) < 0) return rc;
+    if ((rc = want_int(r, a[2], -1, &count)) < 0 || (rc = sh_ts_replace(r, s, from, to, count, out)) < 0)
+        return rc;
     if (out->s->markup) { /* without autoescape, replace makes plain text */
         tv_str *plain = sh_tmpl_alloc(r, 1, sizeof *plain);
         if (!plain) return r->rc;
@@ -138,7 +152,8 @@ FILTER(filter_format)
     (void)a;
     int rc = text_of(r, self, &s);
     if (rc < 0) return rc;
-    if (raw->n_kw && raw->n_pos) return sh_tmpl_type_error(r, "can't handle positional and keyword arguments at the same time");
+    if (raw->n_kw && raw->n_pos)
+        return sh_tmpl_type_error(r, "can't handle positional and keyword arguments at the same time");
     if (!raw->n_kw) {
         rc = sh_tv_list_of(r, raw->pos, raw->n_pos, SEQ_TUPLE, &args);
         return rc < 0 ? rc : sh_tmpl_percent(r, s, args, out);
@@ -152,7 +167,8 @@ FILTER(filter_format)
     return sh_tmpl_percent(r, s, (tv){.kind = TV_DICT, .d = d}, out);
 }
 
-/* The lines of text; every line but the first (and, unless blank is set, the empty ones) gets the indention. */
+/* The lines of text; every line but the first (and, unless blank is set, the empty ones) gets the indention.
+ */
 FILTER(filter_indent)
 {
     tmpl_buf b = {.r = r};
@@ -160,7 +176,8 @@ FILTER(filter_indent)
     int64_t width = 4;
     (void)raw;
     if (self.kind == TV_UNDEF) return sh_tmpl_undefined(r, self);
-    if (self.kind != TV_STR) return sh_tmpl_type_error(r, "indent needs a string, not %s", sh_tv_type_name(self));
+    if (self.kind != TV_STR)
+        return sh_tmpl_type_error(r, "indent needs a string, not %s", sh_tv_type_name(self));
     int rc = a[0].kind == TV_STR ? SH_OK : want_int(r, a[0], 4, &width);
     if (rc < 0 || (rc = sh_ts_splitlines(r, self.s, false, &lines)) < 0) return rc;
     if (width > (int64_t)r->max_output) return sh_tmpl_limit(r, "output bytes", r->max_output);
@@ -193,13 +210,16 @@ FILTER(filter_truncate)
         *out = self;
         return SH_OK;
     }
-    if (self.kind != TV_STR) return sh_tmpl_type_error(r, "truncate needs a string, not %s", sh_tv_type_name(self));
+    if (self.kind != TV_STR)
+        return sh_tmpl_type_error(r, "truncate needs a string, not %s", sh_tv_type_name(self));
     int rc = want_int(r, a[0], 255, &length);
     if (rc < 0 || (rc = want_int(r, a[3], 5, &leeway)) < 0) return rc;
     if (!end.kind) end = sh_tv_lit(r, "...");
     if (end.kind != TV_STR) return r->rc ? r->rc : sh_tmpl_type_error(r, "the end of truncate is no string");
     int64_t end_len = (int64_t)sh_ts_len(end.s);
-    if (length < end_len || leeway < 0) return sh_tmpl_type_error(r, "expected length >= %lld, got %lld", (long long)end_len, (long long)length);
+    if (length < end_len || leeway < 0)
+        return sh_tmpl_type_error(r, "expected length >= %lld, got %lld", (long long)end_len,
+                                  (long long)length);
     len = (int64_t)sh_ts_len(self.s);
     *out = self;
     if (len <= leeway || len - leeway <= length) return SH_OK;
@@ -239,12 +259,15 @@ static void put_quoted(tmpl_buf *b, const tv_str *s, bool query)
 {
     for (size_t i = 0; i < s->n && !b->r->rc; i++) {
         unsigned char c = (unsigned char)s->p[i];
-        bool plain = (c >= '0' && c <= '9') || ((c | 32) >= 'a' && (c | 32) <= 'z') || c == '_' || c == '.' || c == '-' ||
-                     c == '~' || (c == '/' && !query);
+        bool plain = (c >= '0' && c <= '9') || ((c | 32) >= 'a' && (c | 32) <= 'z') || c == '_' || c == '.' ||
+                     c == '-' || c == '~' || (c == '/' && !query);
         char text[4];
-        if (plain) sh_tb_sub(b, s, i, i + 1);
-        else if (c == ' ' && query) sh_tb_puts(b, "+");
-        else sh_tb_add(b, text, (size_t)snprintf(text, sizeof text, "%%%02X", c), sh_ts_marked(s));
+        if (plain)
+            sh_tb_sub(b, s, i, i + 1);
+        else if (c == ' ' && query)
+            sh_tb_puts(b, "+");
+        else
+            sh_tb_add(b, text, (size_t)snprintf(text, sizeof text, "%%%02X", c), sh_ts_marked(s));
     }
 }
 
@@ -268,7 +291,8 @@ FILTER(filter_urlencode)
     int rc = SH_OK;
     (void)a, (void)raw;
     if (self.kind == TV_DICT) {
-        for (uint32_t i = 0; rc == SH_OK && i < self.d->n; i++) rc = quote_pair(&b, self.d->keys[i], self.d->vals[i]);
+        for (uint32_t i = 0; rc == SH_OK && i < self.d->n; i++)
+            rc = quote_pair(&b, self.d->keys[i], self.d->vals[i]);
     } else if (self.kind == TV_SEQ) {
         rc = sh_tv_items(r, self, &items, &n);
         for (size_t i = 0; rc == SH_OK && i < n; i++) {
@@ -287,7 +311,8 @@ FILTER(filter_xmlattr)
 {
     tmpl_buf b = {.r = r};
     (void)raw;
-    if (self.kind != TV_DICT) return sh_tmpl_type_error(r, "xmlattr needs a mapping, not %s", sh_tv_type_name(self));
+    if (self.kind != TV_DICT)
+        return sh_tmpl_type_error(r, "xmlattr needs a mapping, not %s", sh_tv_type_name(self));
     bool autospace = !a[0].kind || sh_tv_truth(a[0]);
     for (uint32_t i = 0; i < self.d->n && !r->rc; i++) {
         tv key = self.d->keys[i], value = self.d->vals[i];
@@ -295,13 +320,16 @@ FILTER(filter_xmlattr)
         if (value.kind == TV_NONE || value.kind == TV_UNDEF) continue;
         if (key.kind != TV_STR) return sh_tmpl_type_error(r, "xmlattr needs strings as keys");
         for (size_t k = 0; k < key.s->n; k++)
-            if (memchr(" \t\n\r\f\v/>=", key.s->p[k], 9)) return sh_tmpl_type_error(r, "Invalid character in attribute name");
+            if (memchr(" \t\n\r\f\v/>=", key.s->p[k], 9))
+                return sh_tmpl_type_error(r, "Invalid character in attribute name");
         if (text_of(r, value, &s) < 0) return r->rc;
         if (b.n || autospace) sh_tb_puts(&b, " ");
         sh_tb_escape(&b, key.s);
         sh_tb_puts(&b, "=\"");
-        if (s->markup) sh_tb_ts(&b, s);
-        else sh_tb_escape(&b, s);
+        if (s->markup)
+            sh_tb_ts(&b, s);
+        else
+            sh_tb_escape(&b, s);
         sh_tb_puts(&b, "\"");
     }
     return sh_tb_done(&b, out);
@@ -318,12 +346,14 @@ FILTER(filter_filesizeformat)
     bool is_binary = sh_tv_truth(a[0]);
     double base = is_binary ? 1024 : 1000, unit = base;
     if (self.kind == TV_UNDEF) return sh_tmpl_undefined(r, self);
-    if (tv_is_number(self)) bytes = tv_to_double(self);
+    if (tv_is_number(self))
+        bytes = tv_to_double(self);
     else if (self.kind != TV_STR || !sh_str_to_float(sh_ts_str(self.s), &bytes))
         return sh_tmpl_type_error(r, "could not convert %s to float", sh_tv_type_name(self));
     if (bytes == 1) return sh_tb_puts(&b, "1 Byte"), sh_tb_done(&b, out);
     if (bytes < base) {
-        snprintf(text, sizeof text, "%.0f Bytes", bytes < 0 ? -(double)(int64_t)-bytes : (double)(int64_t)bytes);
+        snprintf(text, sizeof text, "%.0f Bytes",
+                 bytes < 0 ? -(double)(int64_t)-bytes : (double)(int64_t)bytes);
         return sh_tb_puts(&b, text), sh_tb_done(&b, out);
     }
     size_t i = 0;
@@ -358,7 +388,8 @@ static int json_opts(tmpl_run *r, const tv *a, tmpl_json_opts *o)
     }
     if (!a[2].kind || a[2].kind == TV_NONE) return SH_OK;
     if ((rc = sh_tv_items(r, a[2], &two, &n)) < 0) return rc;
-    if (n != 2 || two[0].kind != TV_STR || two[1].kind != TV_STR) return sh_tmpl_type_error(r, "separators must be two strings");
+    if (n != 2 || two[0].kind != TV_STR || two[1].kind != TV_STR)
+        return sh_tmpl_type_error(r, "separators must be two strings");
     o->item_sep = sh_ts_str(two[0].s);
     o->key_sep = sh_ts_str(two[1].s);
     return SH_OK;

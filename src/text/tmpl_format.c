@@ -1,4 +1,5 @@
-/* tmpl_format.c - "..." % values and "...".format(values), with Python's format specifications for text and numbers. */
+/* tmpl_format.c - "..." % values and "...".format(values), with Python's format specifications for text and
+ * numbers. */
 #include "text/tmpl_run.h"
 
 #include <math.h>
@@ -7,13 +8,13 @@
 #include "base/utf8.h"
 
 typedef struct spec {
-    sh_str fill;    /* one code point; empty: a blank */
-    char align;     /* < > ^ =, or 0 */
-    char sign;      /* + - or blank, or 0 */
-    bool alt, zero; /* # and 0 */
-    char group;     /* , or _ or 0 */
+    sh_str fill;          /* one code point; empty: a blank */
+    char align;           /* < > ^ =, or 0 */
+    char sign;            /* + - or blank, or 0 */
+    bool alt, zero;       /* # and 0 */
+    char group;           /* , or _ or 0 */
     int width, precision; /* -1: not given */
-    char type;      /* 0: by the value */
+    char type;            /* 0: by the value */
 } spec;
 
 enum { MAX_WIDTH = 100000, MAX_PRECISION = 300 };
@@ -34,8 +35,10 @@ static int read_number(sh_str s, size_t *i, int max)
 static void put_fill(tmpl_buf *b, const spec *f, int64_t n)
 {
     for (; n > 0 && !b->r->rc; n--) {
-        if (f->fill.n) sh_tb_add(b, f->fill.p, f->fill.n, false);
-        else sh_tb_add(b, f->zero ? "0" : " ", 1, false);
+        if (f->fill.n)
+            sh_tb_add(b, f->fill.p, f->fill.n, false);
+        else
+            sh_tb_add(b, f->zero ? "0" : " ", 1, false);
     }
 }
 
@@ -55,7 +58,8 @@ static void put_field(tmpl_buf *b, const spec *f, const char *sign, const tv_str
 
 static int put_text(tmpl_buf *b, const spec *f, const tv_str *s)
 {
-    if (f->align == '=') return sh_tmpl_type_error(b->r, "'=' alignment not allowed in string format specifier");
+    if (f->align == '=')
+        return sh_tmpl_type_error(b->r, "'=' alignment not allowed in string format specifier");
     if (f->sign) return sh_tmpl_type_error(b->r, "Sign not allowed in string format specifier");
     size_t end = f->precision >= 0 ? sh_ts_offset(s, (size_t)f->precision) : s->n;
     const tv_str *cut = sh_ts_sub(b->r, s, 0, end);
@@ -72,7 +76,8 @@ static const char *sign_of(const spec *f, bool negative)
 static size_t group_digits(const char *text, size_t n, char sep, size_t step, char *out)
 {
     size_t digits = 0, k = 0;
-    while (digits < n && ((text[digits] >= '0' && text[digits] <= '9') || (step == 4 && text[digits] >= 'A'))) digits++;
+    while (digits < n && ((text[digits] >= '0' && text[digits] <= '9') || (step == 4 && text[digits] >= 'A')))
+        digits++;
     for (size_t i = 0; i < n; i++) {
         if (i && i < digits && (digits - i) % step == 0) out[k++] = sep;
         out[k++] = text[i];
@@ -84,7 +89,8 @@ static size_t int_digits(uint64_t v, unsigned base, bool upper, char *out)
 {
     char rev[72];
     size_t n = 0, k = 0;
-    do rev[n++] = (upper ? "0123456789ABCDEF" : "0123456789abcdef")[v % base]; while ((v /= base) > 0);
+    do rev[n++] = (upper ? "0123456789ABCDEF" : "0123456789abcdef")[v % base];
+    while ((v /= base) > 0);
     while (n > 0) out[k++] = rev[--n];
     return k;
 }
@@ -104,8 +110,12 @@ static int put_int(tmpl_buf *b, const spec *f, int64_t i)
         digits = least;
     }
     n = digits;
-    snprintf(sign, sizeof sign, "%s%s", sign_of(f, i < 0), !f->alt || base == 10 ? "" : type == 'x' ? "0x" : type == 'X' ? "0X"
-                                                          : type == 'o' ? "0o" : "0b");
+    snprintf(sign, sizeof sign, "%s%s", sign_of(f, i < 0),
+             !f->alt || base == 10 ? ""
+             : type == 'x'         ? "0x"
+             : type == 'X'         ? "0X"
+             : type == 'o'         ? "0o"
+                                   : "0b");
     const char *p = text;
     if (f->group) n = group_digits(text, n, f->group, base == 10 ? 3 : 4, grouped), p = grouped;
     const tv_str *s = sh_ts_copy(b->r, p, n, false);
@@ -126,7 +136,11 @@ static int put_float(tmpl_buf *b, const spec *f, double v)
     } else if (type == 0 && f->precision < 0) {
         n = (int)sh_float_repr(x, text);
     } else if (type == 0 || type == 'g' || type == 'G' || type == 'n') {
-        n = snprintf(text, sizeof text, type == 'G' ? f->alt ? "%#.*G" : "%.*G" : f->alt ? "%#.*g" : "%.*g", precision, x);
+        n = snprintf(text, sizeof text,
+                     type == 'G' ? f->alt ? "%#.*G" : "%.*G"
+                     : f->alt    ? "%#.*g"
+                                 : "%.*g",
+                     precision, x);
         if (type == 0 && !strpbrk(text, ".e")) n += snprintf(text + n, sizeof text - (size_t)n, ".0");
     } else if (type == 'e' || type == 'E') {
         n = snprintf(text, sizeof text, type == 'E' ? "%.*E" : "%.*e", precision, x);
@@ -147,7 +161,8 @@ static int put_float(tmpl_buf *b, const spec *f, double v)
 static int put_char(tmpl_buf *b, const spec *f, int64_t i)
 {
     char enc[4];
-    if (i < 0 || i > 0x10ffff || (i >= 0xd800 && i < 0xe000)) return sh_tmpl_type_error(b->r, "%%c arg not in range(0x110000)");
+    if (i < 0 || i > 0x10ffff || (i >= 0xd800 && i < 0xe000))
+        return sh_tmpl_type_error(b->r, "%%c arg not in range(0x110000)");
     const tv_str *s = sh_ts_copy(b->r, enc, sh_utf8_encode((uint32_t)i, enc), false);
     if (s) put_field(b, f, "", s, '<');
     return b->r->rc;
@@ -160,7 +175,7 @@ typedef struct percent {
     size_t i;
     const tv *items; /* the tuple, or the one value */
     size_t n_items, i_item;
-    tv mapping;      /* for %(name)s */
+    tv mapping; /* for %(name)s */
 } percent;
 
 static int next_item(tmpl_run *r, percent *p, tv *out)
@@ -202,7 +217,8 @@ static int percent_name(tmpl_run *r, percent *p, tv *out)
     p->i++;
     if (p->mapping.kind != TV_DICT) return sh_tmpl_type_error(r, "format requires a mapping");
     *out = sh_dict_get_str(p->mapping.d, key);
-    return out->kind ? SH_OK : sh_tmpl_type_error(r, "KeyError: '%.*s'", key.n > 100 ? 100 : (int)key.n, key.p);
+    return out->kind ? SH_OK
+                     : sh_tmpl_type_error(r, "KeyError: '%.*s'", key.n > 100 ? 100 : (int)key.n, key.p);
 }
 
 static int percent_flags(tmpl_run *r, percent *p, spec *f)
@@ -210,12 +226,18 @@ static int percent_flags(tmpl_run *r, percent *p, spec *f)
     sh_str s = sh_ts_str(p->fmt);
     for (; p->i < s.n; p->i++) {
         char c = s.p[p->i];
-        if (c == '-') f->align = '<';
-        else if (c == '+') f->sign = '+';
-        else if (c == ' ') f->sign = f->sign ? f->sign : ' ';
-        else if (c == '#') f->alt = true;
-        else if (c == '0') f->zero = true;
-        else break;
+        if (c == '-')
+            f->align = '<';
+        else if (c == '+')
+            f->sign = '+';
+        else if (c == ' ')
+            f->sign = f->sign ? f->sign : ' ';
+        else if (c == '#')
+            f->alt = true;
+        else if (c == '0')
+            f->zero = true;
+        else
+            break;
     }
     int rc = number_or_star(r, p, MAX_WIDTH, &f->width);
     if (rc < 0) return rc;
@@ -241,8 +263,10 @@ static int percent_value(tmpl_buf *b, spec *f, char c, tv v)
     case 's':
     case 'r':
     case 'a':
-        if (c == 's') sh_tb_str(&text, v);
-        else sh_tb_repr(&text, v);
+        if (c == 's')
+            sh_tb_str(&text, v);
+        else
+            sh_tb_repr(&text, v);
         if ((rc = sh_tb_done(&text, &s)) < 0) return rc;
         f->sign = 0;
         f->zero = false;
@@ -259,7 +283,8 @@ static int percent_value(tmpl_buf *b, spec *f, char c, tv v)
         f->type = 'd';
         if (v.kind == TV_FLOAT && fabs(v.f) < 9.2e18) v = tv_int((int64_t)v.f);
         if (tv_to_int(v, &i)) return put_int(b, f, i);
-        return sh_tmpl_type_error(b->r, "%%%c format: a real number is required, not %s", c, sh_tv_type_name(v));
+        return sh_tmpl_type_error(b->r, "%%%c format: a real number is required, not %s", c,
+                                  sh_tv_type_name(v));
     case 'x':
     case 'X':
     case 'o':
@@ -318,8 +343,10 @@ static int parse_spec(tmpl_run *r, sh_str s, spec *f)
     bool ok;
     *f = (spec){.width = -1, .precision = -1};
     if (s.n) k = sh_utf8_decode(s.p, s.n, &cp, &ok);
-    if (k < s.n && strchr("<>=^", s.p[k]) && s.p[k]) f->fill = (sh_str){s.p, k}, f->align = s.p[k], i = k + 1;
-    else if (s.n && s.p[0] && strchr("<>=^", s.p[0])) f->align = s.p[0], i = 1;
+    if (k < s.n && strchr("<>=^", s.p[k]) && s.p[k])
+        f->fill = (sh_str){s.p, k}, f->align = s.p[k], i = k + 1;
+    else if (s.n && s.p[0] && strchr("<>=^", s.p[0]))
+        f->align = s.p[0], i = 1;
     if (i < s.n && (s.p[i] == '+' || s.p[i] == '-' || s.p[i] == ' ')) f->sign = s.p[i++];
     if (i < s.n && s.p[i] == '#') f->alt = true, i++;
     if (i < s.n && s.p[i] == '0') f->zero = true, i++;
@@ -327,7 +354,8 @@ static int parse_spec(tmpl_run *r, sh_str s, spec *f)
     if (i < s.n && (s.p[i] == ',' || s.p[i] == '_')) f->group = s.p[i++];
     if (i < s.n && s.p[i] == '.') {
         i++;
-        if ((f->precision = read_number(s, &i, MAX_PRECISION)) == -2) return sh_tmpl_limit(r, "precision", MAX_PRECISION);
+        if ((f->precision = read_number(s, &i, MAX_PRECISION)) == -2)
+            return sh_tmpl_limit(r, "precision", MAX_PRECISION);
         if (f->precision == -1) return sh_tmpl_type_error(r, "Format specifier missing precision");
     }
     if (i < s.n) f->type = s.p[i++];
@@ -347,12 +375,14 @@ static int put_formatted(tmpl_buf *b, tv v, sh_str text)
     if (tv_to_int(v, &i)) {
         if (floating && f.type != 'n') return put_float(b, &f, (double)i);
         if (f.type == 'c') return put_char(b, &f, i);
-        if (f.precision >= 0) return sh_tmpl_type_error(b->r, "Precision not allowed in integer format specifier");
+        if (f.precision >= 0)
+            return sh_tmpl_type_error(b->r, "Precision not allowed in integer format specifier");
         if (f.type == 'n') f.type = 'd';
         if (f.type == 0 || strchr("dxXob", f.type)) return put_int(b, &f, i);
     }
     if (v.kind != TV_STR && !tv_is_number(v))
-        return sh_tmpl_type_error(b->r, "unsupported format string passed to %s.__format__", sh_tv_type_name(v));
+        return sh_tmpl_type_error(b->r, "unsupported format string passed to %s.__format__",
+                                  sh_tv_type_name(v));
     return sh_tmpl_type_error(b->r, "Unknown format code for object of type '%s'", sh_tv_type_name(v));
 }
 
@@ -376,7 +406,8 @@ static int first_field(formatter *f, sh_str name, tv *out)
         return sh_tmpl_type_error(f->r, "KeyError: '%.*s'", name.n > 100 ? 100 : (int)name.n, name.p);
     }
     if (i < 0 || (size_t)i >= f->args->n_pos)
-        return sh_tmpl_type_error(f->r, "Replacement index %lld out of range for positional args tuple", (long long)i);
+        return sh_tmpl_type_error(f->r, "Replacement index %lld out of range for positional args tuple",
+                                  (long long)i);
     *out = f->args->pos[i];
     return SH_OK;
 }
@@ -392,12 +423,12 @@ static int resolve_field(formatter *f, sh_str field, tv *out)
         size_t begin = ++i;
         int64_t index;
         while (i < field.n && (is_item ? field.p[i] != ']' : field.p[i] != '.' && field.p[i] != '[')) i++;
-        if (i == begin || (is_item && i == field.n)) return sh_tmpl_type_error(f->r, "Empty attribute in format string");
+        if (i == begin || (is_item && i == field.n))
+            return sh_tmpl_type_error(f->r, "Empty attribute in format string");
         const tv_str *s = sh_ts_new(f->r, field.p + begin, i - begin, false);
         if (!s) return f->r->rc;
         tv key = is_item && sh_str_to_int(sh_ts_str(s), 10, &index) == SH_OK ? tv_int(index) : tv_of(s);
         rc = is_item ? sh_tv_getitem(f->r, *out, key, out) : sh_tv_getattr(f->r, *out, key, out);
-        if (rc == SH_OK && out->kind == TV_UNDEF) rc = sh_tmpl_undefined(f->r, *out);
         i += is_item;
     }
     return rc;
@@ -441,18 +472,22 @@ static int put_replacement(formatter *f, tmpl_buf *b, sh_str inside)
         bracket = inside.p[n] == '[' || (bracket && inside.p[n] != ']');
     sh_str field = {inside.p, n};
     if (n < inside.n && inside.p[n] == '!') {
-        if (n + 1 >= inside.n) return sh_tmpl_type_error(f->r, "end of string while looking for conversion specifier");
+        if (n + 1 >= inside.n)
+            return sh_tmpl_type_error(f->r, "end of string while looking for conversion specifier");
         conversion = inside.p[n + 1];
         n += 2;
     }
-    if (n < inside.n && inside.p[n] != ':') return sh_tmpl_type_error(f->r, "expected ':' after conversion specifier");
+    if (n < inside.n && inside.p[n] != ':')
+        return sh_tmpl_type_error(f->r, "expected ':' after conversion specifier");
     if (n < inside.n) text = (sh_str){inside.p + n + 1, inside.n - n - 1};
     int rc = resolve_field(f, field, &v);
     if (rc < 0 || (rc = expand_spec(f, text, &text)) < 0) return rc;
     if (conversion == 'r' || conversion == 's' || conversion == 'a') {
         tmpl_buf t = {.r = f->r};
-        if (conversion == 's') sh_tb_str(&t, v);
-        else sh_tb_repr(&t, v);
+        if (conversion == 's')
+            sh_tb_str(&t, v);
+        else
+            sh_tb_repr(&t, v);
         if ((rc = sh_tb_done(&t, &v)) < 0) return rc;
     } else if (conversion) {
         return sh_tmpl_type_error(f->r, "Unknown conversion specifier '%c'", conversion);

@@ -1,8 +1,9 @@
 /* tmpl_lex.c - template source to tokens.
  *
- * Outside tags everything is text. Whitespace around tags is settled here, as jinja2 does with trim_blocks and
- * lstrip_blocks on: one newline after a block tag or comment goes; blanks before one that starts its line go; `-` takes
- * all whitespace on its side and `+` keeps it. Inside a tag, `%}` and `}}` end it only outside brackets. */
+ * Outside tags everything is text. Whitespace around tags is settled here, as jinja2 does with trim_blocks
+ * and lstrip_blocks on: one newline after a block tag or comment goes; blanks before one that starts its line
+ * go; `-` takes all whitespace on its side and `+` keeps it. Inside a tag, `%}` and `}}` end it only outside
+ * brackets. */
 #include "text/tmpl_ast.h"
 
 #include "base/utf8.h"
@@ -86,8 +87,8 @@ static size_t rskip_space(const lexer *x, size_t begin, size_t end)
     return end;
 }
 
-/* The end of a tag whose closing mark is `close` ("%}", "#}"): 0 when there is none at i, else the offset behind it and
- * behind the whitespace that it takes. */
+/* The end of a tag whose closing mark is `close` ("%}", "#}"): 0 when there is none at i, else the offset
+ * behind it and behind the whitespace that it takes. */
 static size_t tag_end(const lexer *x, size_t i, const char *close, bool is_variable)
 {
     if (at(x, i) == '-' && looking_at(x, i + 1, close)) return skip_space(x, i + 3);
@@ -173,7 +174,8 @@ static size_t hex_escape(const char *p, const char *end, int n_digits, char *out
     return sh_utf8_encode(v, out);
 }
 
-/* One backslash escape at p (behind the backslash). Returns bytes read, 0 when it is malformed; sets *n_out. */
+/* One backslash escape at p (behind the backslash). Returns bytes read, 0 when it is malformed; sets *n_out.
+ */
 static size_t unescape(const char *p, const char *end, char *out, size_t *n_out)
 {
     static const char from[] = "ntr\\'\"abfv", to[] = "\n\t\r\\'\"\a\b\f\v";
@@ -235,7 +237,9 @@ static int lex_string(lexer *x)
 
 static size_t digits_end(const lexer *x, size_t i)
 {
-    while ((at(x, i) >= '0' && at(x, i) <= '9') || (at(x, i) == '_' && at(x, i + 1) >= '0' && at(x, i + 1) <= '9')) i++;
+    while ((at(x, i) >= '0' && at(x, i) <= '9') ||
+           (at(x, i) == '_' && at(x, i + 1) >= '0' && at(x, i + 1) <= '9'))
+        i++;
     return i;
 }
 
@@ -276,7 +280,8 @@ static int lex_number(lexer *x)
 
 static bool is_name_byte(char c)
 {
-    return c == '_' || ((c | 32) >= 'a' && (c | 32) <= 'z') || (c >= '0' && c <= '9') || (unsigned char)c >= 0x80;
+    return c == '_' || ((c | 32) >= 'a' && (c | 32) <= 'z') || (c >= '0' && c <= '9') ||
+           (unsigned char)c >= 0x80;
 }
 
 static int lex_name(lexer *x)
@@ -297,12 +302,14 @@ static int lex_operator(lexer *x, char *brackets, unsigned *depth)
     size_t n = 1;
     for (size_t i = 0; i < sizeof two / sizeof *two; i++)
         if (looking_at(x, x->pos, two[i])) n = 2;
-    if (n == 1 && !strchr("+-/*%~[](){}><=.:|,;", c)) return lex_fail(x, x->pos, "an unexpected character in a tag");
+    if (n == 1 && !strchr("+-/*%~[](){}><=.:|,;", c))
+        return lex_fail(x, x->pos, "an unexpected character in a tag");
     if (c == '(' || c == '[' || c == '{') {
         if (*depth == MAX_BRACKETS) return lex_fail(x, x->pos, "brackets nested too deep");
         brackets[(*depth)++] = c == '(' ? ')' : c == '[' ? ']' : '}';
     } else if (c == ')' || c == ']' || c == '}') {
-        if (!*depth || brackets[--*depth] != c) return lex_fail(x, x->pos, "a closing bracket without its opening one");
+        if (!*depth || brackets[--*depth] != c)
+            return lex_fail(x, x->pos, "a closing bracket without its opening one");
     }
     x->pos += n;
     return push_rc(x, TOK_OP, x->pos - n, x->pos);
@@ -324,10 +331,14 @@ static int lex_tag(lexer *x, size_t open, bool is_variable)
             return rc;
         }
         char c = x->src[x->pos];
-        if (c >= '0' && c <= '9') rc = lex_number(x);
-        else if (is_name_byte(c)) rc = lex_name(x);
-        else if (c == '"' || c == '\'') rc = lex_string(x);
-        else rc = lex_operator(x, brackets, &depth);
+        if (c >= '0' && c <= '9')
+            rc = lex_number(x);
+        else if (is_name_byte(c))
+            rc = lex_name(x);
+        else if (c == '"' || c == '\'')
+            rc = lex_string(x);
+        else
+            rc = lex_operator(x, brackets, &depth);
     }
     return rc;
 }

@@ -1,4 +1,5 @@
-/* tmpl_methods.c - methods of strings, lists, dicts and loops. What would change an input is known and refused. */
+/* tmpl_methods.c - methods of strings, lists, dicts and loops. What would change an input is known and
+ * refused. */
 #include "text/tmpl_run.h"
 
 #include <math.h>
@@ -90,8 +91,8 @@ static int rsplit_spaces(tmpl_run *r, const tv_str *s, int64_t max, pieces *l)
     return SH_OK;
 }
 
-/* The last occurrence that ends at or before `end`. Every candidate is paid for by its length: a hostile needle makes
- * many of them. */
+/* The last occurrence that ends at or before `end`. Every candidate is paid for by its length: a hostile
+ * needle makes many of them. */
 static size_t rfind(tmpl_run *r, sh_str hay, sh_str needle, size_t end)
 {
     if (needle.n > end) return SIZE_MAX;
@@ -157,13 +158,14 @@ METHOD(str_splitlines) { return (void)raw, sh_ts_splitlines(r, self.s, sh_tv_tru
 
 static int partition(tmpl_run *r, tv self, const tv *a, bool last, tv *out)
 {
-    const tv_str *sep;
+    const tv_str *sep = NULL;
     tv *three = sh_tmpl_alloc(r, 3, sizeof *three);
     size_t n = self.s->n, hit;
     int rc;
     if (!three || (rc = want_str(r, a[0], &sep)) < 0) return r->rc;
     if (sep->n == 0) return sh_tmpl_type_error(r, "empty separator");
-    hit = last ? rfind(r, sh_ts_str(self.s), sh_ts_str(sep), n) : sh_str_find(sh_ts_str(self.s), sh_ts_str(sep), 0);
+    hit = last ? rfind(r, sh_ts_str(self.s), sh_ts_str(sep), n)
+               : sh_str_find(sh_ts_str(self.s), sh_ts_str(sep), 0);
     if (hit == SIZE_MAX) {
         three[0] = three[1] = three[2] = sh_tv_lit(r, "");
         three[last ? 2 : 0] = self;
@@ -219,7 +221,7 @@ METHOD(str_zfill)
 
 METHOD(str_removeprefix)
 {
-    const tv_str *p;
+    const tv_str *p = NULL;
     (void)raw;
     int rc = want_str(r, a[0], &p);
     if (rc < 0) return rc;
@@ -229,7 +231,7 @@ METHOD(str_removeprefix)
 
 METHOD(str_removesuffix)
 {
-    const tv_str *p;
+    const tv_str *p = NULL;
     (void)raw;
     int rc = want_str(r, a[0], &p);
     if (rc < 0) return rc;
@@ -253,15 +255,17 @@ METHOD(str_expandtabs)
             continue;
         }
         sh_tb_sub(&b, self.s, i, i + 1);
-        if (c == '\n' || c == '\r') column = 0;
-        else column += ((unsigned char)c & 0xc0) != 0x80;
+        if (c == '\n' || c == '\r')
+            column = 0;
+        else
+            column += ((unsigned char)c & 0xc0) != 0x80;
     }
     return rc < 0 ? rc : sh_tb_done(&b, out);
 }
 
 METHOD(str_replace)
 {
-    const tv_str *from, *to;
+    const tv_str *from = NULL, *to = NULL;
     int64_t count;
     (void)raw;
     int rc = want_str(r, a[0], &from);
@@ -278,7 +282,8 @@ METHOD(str_join)
     int rc = sh_tv_items(r, a[0], &items, &n);
     for (size_t i = 0; rc == SH_OK && i < n; i++) {
         if (items[i].kind != TV_STR)
-            return sh_tmpl_type_error(r, "sequence item %zu: expected str instance, %s found", i, sh_tv_type_name(items[i]));
+            return sh_tmpl_type_error(r, "sequence item %zu: expected str instance, %s found", i,
+                                      sh_tv_type_name(items[i]));
         if (i) sh_tb_ts(&b, self.s);
         sh_tb_ts(&b, items[i].s);
         rc = r->rc;
@@ -290,7 +295,8 @@ METHOD(str_format) { return (void)a, sh_tmpl_format(r, self.s, raw, out); }
 
 /* --- searching --- */
 
-/* The bytes that start and end (code points, as in slices) leave of s. False when start lies behind the end. */
+/* The bytes that start and end (code points, as in slices) leave of s. False when start lies behind the end.
+ */
 static int window(tmpl_run *r, const tv_str *s, tv start, tv end, size_t *lo, size_t *hi, bool *empty)
 {
     int64_t first, len = (int64_t)sh_ts_len(s), i;
@@ -313,7 +319,7 @@ static int64_t code_points(const tv_str *s, size_t bytes)
 
 static int find(tmpl_run *r, tv self, const tv *a, bool last, bool must, tv *out)
 {
-    const tv_str *needle;
+    const tv_str *needle = NULL;
     size_t lo, hi, at = SIZE_MAX;
     bool empty;
     int rc = want_str(r, a[0], &needle);
@@ -333,7 +339,7 @@ METHOD(str_rindex) { return (void)raw, find(r, self, a, true, true, out); }
 
 METHOD(str_count)
 {
-    const tv_str *needle;
+    const tv_str *needle = NULL;
     size_t lo, hi, n = 0;
     bool empty;
     (void)raw;
@@ -342,7 +348,8 @@ METHOD(str_count)
     if (needle->n == 0) {
         n = empty ? 0 : (size_t)(code_points(self.s, hi) - code_points(self.s, lo)) + 1;
     } else {
-        while ((lo = sh_str_find((sh_str){self.s->p, hi}, sh_ts_str(needle), lo)) != SIZE_MAX) n++, lo += needle->n;
+        while ((lo = sh_str_find((sh_str){self.s->p, hi}, sh_ts_str(needle), lo)) != SIZE_MAX)
+            n++, lo += needle->n;
     }
     *out = tv_int((int64_t)n);
     return SH_OK;
@@ -358,10 +365,11 @@ static int affix(tmpl_run *r, tv self, const tv *a, bool at_end, tv *out)
     *out = tv_bool(false);
     for (size_t i = 0; rc == SH_OK && i < n; i++) {
         if (items[i].kind != TV_STR)
-            return sh_tmpl_type_error(r, "%s first arg must be str or a tuple of str, not %s", at_end ? "endswith" : "startswith",
-                                      sh_tv_type_name(items[i]));
+            return sh_tmpl_type_error(r, "%s first arg must be str or a tuple of str, not %s",
+                                      at_end ? "endswith" : "startswith", sh_tv_type_name(items[i]));
         const tv_str *p = items[i].s;
-        if (!empty && hi - lo >= p->n && memcmp(self.s->p + (at_end ? hi - p->n : lo), p->p, p->n) == 0) *out = tv_bool(true);
+        if (!empty && hi - lo >= p->n && memcmp(self.s->p + (at_end ? hi - p->n : lo), p->p, p->n) == 0)
+            *out = tv_bool(true);
     }
     return rc;
 }
@@ -371,7 +379,15 @@ METHOD(str_endswith) { return (void)raw, affix(r, self, a, true, out); }
 
 /* --- questions about every character --- */
 
-enum { IS_LETTER = 1, IS_DIGIT = 2, IS_NUMERIC = 4, IS_SPACE = 8, IS_PRINT = 16, IS_ASCII = 32, IS_DECIMAL = 64 };
+enum {
+    IS_LETTER = 1,
+    IS_DIGIT = 2,
+    IS_NUMERIC = 4,
+    IS_SPACE = 8,
+    IS_PRINT = 16,
+    IS_ASCII = 32,
+    IS_DECIMAL = 64
+};
 
 static unsigned classes(uint32_t cp)
 {
@@ -385,8 +401,9 @@ static unsigned classes(uint32_t cp)
     case UTF8PROC_CATEGORY_ND: return c | IS_DECIMAL | IS_DIGIT | IS_NUMERIC | IS_PRINT;
     case UTF8PROC_CATEGORY_NL: return c | IS_NUMERIC | IS_PRINT;
     case UTF8PROC_CATEGORY_NO: {
-        bool super = cp == 0xb2 || cp == 0xb3 || cp == 0xb9 || cp == 0x2070 || (cp >= 0x2074 && cp <= 0x2079) ||
-                     (cp >= 0x2080 && cp <= 0x2089) || (cp >= 0x2460 && cp <= 0x2468);
+        bool super = cp == 0xb2 || cp == 0xb3 || cp == 0xb9 || cp == 0x2070 ||
+                     (cp >= 0x2074 && cp <= 0x2079) || (cp >= 0x2080 && cp <= 0x2089) ||
+                     (cp >= 0x2460 && cp <= 0x2468);
         return c | IS_NUMERIC | IS_PRINT | (super ? IS_DIGIT : 0);
     }
     case UTF8PROC_CATEGORY_CC:
@@ -431,7 +448,8 @@ static int is_case(tmpl_run *r, tv self, char how, tv *out)
         uint32_t cp;
         i += sh_utf8_decode(self.s->p + i, self.s->n - i, &cp, &ok);
         utf8proc_category_t c = utf8proc_category((utf8proc_int32_t)cp);
-        bool upper = c == UTF8PROC_CATEGORY_LU || c == UTF8PROC_CATEGORY_LT, lower = c == UTF8PROC_CATEGORY_LL;
+        bool upper = c == UTF8PROC_CATEGORY_LU || c == UTF8PROC_CATEGORY_LT,
+             lower = c == UTF8PROC_CATEGORY_LL;
         if (upper && (how == 'L' || (how == 'T' && in_word))) all = false;
         if (lower && (how == 'U' || (how == 'T' && !in_word))) all = false;
         cased |= upper || lower;
@@ -459,51 +477,50 @@ METHOD(str_isidentifier)
     return sh_tmpl_pay_bytes(r, self.s->n);
 }
 
-static const tmpl_builtin str_methods[] = {
-    {"split", str_split, "sep maxsplit", 0},
-    {"strip", str_strip, "chars", 0},
-    {"startswith", str_startswith, "prefix start end", 1},
-    {"endswith", str_endswith, "suffix start end", 1},
-    {"lstrip", str_lstrip, "chars", 0},
-    {"rstrip", str_rstrip, "chars", 0},
-    {"replace", str_replace, "old new count", 2},
-    {"format", str_format, "*", 0},
-    {"join", str_join, "iterable", 1},
-    {"upper", str_upper, "", 0},
-    {"lower", str_lower, "", 0},
-    {"casefold", str_lower, "", 0},
-    {"title", str_title, "", 0},
-    {"capitalize", str_capitalize, "", 0},
-    {"swapcase", str_swapcase, "", 0},
-    {"find", str_find, "sub start end", 1},
-    {"rfind", str_rfind, "sub start end", 1},
-    {"index", str_index, "sub start end", 1},
-    {"rindex", str_rindex, "sub start end", 1},
-    {"count", str_count, "sub start end", 1},
-    {"rsplit", str_rsplit, "sep maxsplit", 0},
-    {"splitlines", str_splitlines, "keepends", 0},
-    {"partition", str_partition, "sep", 1},
-    {"rpartition", str_rpartition, "sep", 1},
-    {"removeprefix", str_removeprefix, "prefix", 1},
-    {"removesuffix", str_removesuffix, "suffix", 1},
-    {"center", str_center, "width fillchar", 1},
-    {"ljust", str_ljust, "width fillchar", 1},
-    {"rjust", str_rjust, "width fillchar", 1},
-    {"zfill", str_zfill, "width", 1},
-    {"expandtabs", str_expandtabs, "tabsize", 0},
-    {"isalpha", str_isalpha, "", 0},
-    {"isalnum", str_isalnum, "", 0},
-    {"isdigit", str_isdigit, "", 0},
-    {"isdecimal", str_isdecimal, "", 0},
-    {"isnumeric", str_isnumeric, "", 0},
-    {"isspace", str_isspace, "", 0},
-    {"isascii", str_isascii, "", 0},
-    {"isprintable", str_isprintable, "", 0},
-    {"isupper", str_isupper, "", 0},
-    {"islower", str_islower, "", 0},
-    {"istitle", str_istitle, "", 0},
-    {"isidentifier", str_isidentifier, "", 0},
-    {0}};
+static const tmpl_builtin str_methods[] = {{"split", str_split, "sep maxsplit", 0},
+                                           {"strip", str_strip, "chars", 0},
+                                           {"startswith", str_startswith, "prefix start end", 1},
+                                           {"endswith", str_endswith, "suffix start end", 1},
+                                           {"lstrip", str_lstrip, "chars", 0},
+                                           {"rstrip", str_rstrip, "chars", 0},
+                                           {"replace", str_replace, "old new count", 2},
+                                           {"format", str_format, "*", 0},
+                                           {"join", str_join, "iterable", 1},
+                                           {"upper", str_upper, "", 0},
+                                           {"lower", str_lower, "", 0},
+                                           {"casefold", str_lower, "", 0},
+                                           {"title", str_title, "", 0},
+                                           {"capitalize", str_capitalize, "", 0},
+                                           {"swapcase", str_swapcase, "", 0},
+                                           {"find", str_find, "sub start end", 1},
+                                           {"rfind", str_rfind, "sub start end", 1},
+                                           {"index", str_index, "sub start end", 1},
+                                           {"rindex", str_rindex, "sub start end", 1},
+                                           {"count", str_count, "sub start end", 1},
+                                           {"rsplit", str_rsplit, "sep maxsplit", 0},
+                                           {"splitlines", str_splitlines, "keepends", 0},
+                                           {"partition", str_partition, "sep", 1},
+                                           {"rpartition", str_rpartition, "sep", 1},
+                                           {"removeprefix", str_removeprefix, "prefix", 1},
+                                           {"removesuffix", str_removesuffix, "suffix", 1},
+                                           {"center", str_center, "width fillchar", 1},
+                                           {"ljust", str_ljust, "width fillchar", 1},
+                                           {"rjust", str_rjust, "width fillchar", 1},
+                                           {"zfill", str_zfill, "width", 1},
+                                           {"expandtabs", str_expandtabs, "tabsize", 0},
+                                           {"isalpha", str_isalpha, "", 0},
+                                           {"isalnum", str_isalnum, "", 0},
+                                           {"isdigit", str_isdigit, "", 0},
+                                           {"isdecimal", str_isdecimal, "", 0},
+                                           {"isnumeric", str_isnumeric, "", 0},
+                                           {"isspace", str_isspace, "", 0},
+                                           {"isascii", str_isascii, "", 0},
+                                           {"isprintable", str_isprintable, "", 0},
+                                           {"isupper", str_isupper, "", 0},
+                                           {"islower", str_islower, "", 0},
+                                           {"istitle", str_istitle, "", 0},
+                                           {"isidentifier", str_isidentifier, "", 0},
+                                           {0}};
 
 /* --- lists, tuples, ranges --- */
 
@@ -545,10 +562,14 @@ METHOD(copy)
     return SH_OK;
 }
 
-static const tmpl_builtin tuple_methods[] = {{"index", seq_index, "value start stop", 1}, {"count", seq_count, "value", 1}, {0}};
-static const tmpl_builtin list_methods[] = {
-    {"index", seq_index, "value start stop", 1}, {"count", seq_count, "value", 1}, {"copy", copy, "", 0}, {0}};
-static const char *const list_unsafe[] = {"append", "clear", "pop", "reverse", "insert", "sort", "extend", "remove", NULL};
+static const tmpl_builtin tuple_methods[] = {
+    {"index", seq_index, "value start stop", 1}, {"count", seq_count, "value", 1}, {0}};
+static const tmpl_builtin list_methods[] = {{"index", seq_index, "value start stop", 1},
+                                            {"count", seq_count, "value", 1},
+                                            {"copy", copy, "", 0},
+                                            {0}};
+static const char *const list_unsafe[] = {"append", "clear",  "pop",    "reverse", "insert",
+                                          "sort",   "extend", "remove", NULL};
 
 /* --- dicts --- */
 
@@ -576,9 +597,9 @@ METHOD(dict_items)
 METHOD(dict_keys) { return UNUSED_ARGS, sh_tv_list_of(r, self.d->keys, self.d->n, SEQ_KEYS, out); }
 METHOD(dict_values) { return UNUSED_ARGS, sh_tv_list_of(r, self.d->vals, self.d->n, SEQ_VALUES, out); }
 
-static const tmpl_builtin dict_methods[] = {{"items", dict_items, "", 0},   {"keys", dict_keys, "", 0},
-                                            {"values", dict_values, "", 0}, {"get", dict_get, "key default", 1},
-                                            {"copy", copy, "", 0},          {0}};
+static const tmpl_builtin dict_methods[] = {
+    {"items", dict_items, "", 0},        {"keys", dict_keys, "", 0}, {"values", dict_values, "", 0},
+    {"get", dict_get, "key default", 1}, {"copy", copy, "", 0},      {0}};
 static const char *const dict_unsafe[] = {"clear", "pop", "popitem", "setdefault", "update", NULL};
 
 /* --- loops, cyclers, numbers --- */
@@ -630,8 +651,10 @@ METHOD(number_is_integer)
     return SH_OK;
 }
 
-static const tmpl_builtin loop_methods[] = {{"cycle", loop_cycle, "*", 0}, {"changed", loop_changed, "*", 0}, {0}};
-static const tmpl_builtin cycler_methods[] = {{"next", cycler_next, "", 0}, {"reset", cycler_reset, "", 0}, {0}};
+static const tmpl_builtin loop_methods[] = {
+    {"cycle", loop_cycle, "*", 0}, {"changed", loop_changed, "*", 0}, {0}};
+static const tmpl_builtin cycler_methods[] = {
+    {"next", cycler_next, "", 0}, {"reset", cycler_reset, "", 0}, {0}};
 static const tmpl_builtin float_methods[] = {{"is_integer", number_is_integer, "", 0}, {0}};
 
 static const tmpl_builtin *find_in(const tmpl_builtin *table, sh_str name)
@@ -648,8 +671,10 @@ const tmpl_builtin *sh_tmpl_find_method(tv v, sh_str name, bool *unsafe)
     switch (v.kind) {
     case TV_STR: table = str_methods; break;
     case TV_SEQ:
-        if (tv_is_list(v)) table = list_methods, refused = list_unsafe;
-        else if (v.seq->kind <= SEQ_RANGE) table = tuple_methods;
+        if (tv_is_list(v))
+            table = list_methods, refused = list_unsafe;
+        else if (v.seq->kind <= SEQ_RANGE)
+            table = tuple_methods;
         break;
     case TV_DICT: table = dict_methods, refused = dict_unsafe; break;
     case TV_LOOP: table = loop_methods; break;

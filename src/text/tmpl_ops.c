@@ -28,15 +28,24 @@ int sh_tv_hint_undef(tmpl_run *r, const char *sentence, tv *out)
 static int loop_attr(tmpl_run *r, const tv_loop *l, sh_str name, tv *out)
 {
     int64_t i = (int64_t)l->i, n = (int64_t)l->n;
-    if (sh_str_is(name, "index")) *out = tv_int(i);
-    else if (sh_str_is(name, "index0")) *out = tv_int(i - 1);
-    else if (sh_str_is(name, "first")) *out = tv_bool(i == 1);
-    else if (sh_str_is(name, "last")) *out = tv_bool(i == n);
-    else if (sh_str_is(name, "length")) *out = tv_int(n);
-    else if (sh_str_is(name, "revindex")) *out = tv_int(n - i + 1);
-    else if (sh_str_is(name, "revindex0")) *out = tv_int(n - i);
-    else if (sh_str_is(name, "depth")) *out = tv_int((int64_t)l->depth + 1);
-    else if (sh_str_is(name, "depth0")) *out = tv_int(l->depth);
+    if (sh_str_is(name, "index"))
+        *out = tv_int(i);
+    else if (sh_str_is(name, "index0"))
+        *out = tv_int(i - 1);
+    else if (sh_str_is(name, "first"))
+        *out = tv_bool(i == 1);
+    else if (sh_str_is(name, "last"))
+        *out = tv_bool(i == n);
+    else if (sh_str_is(name, "length"))
+        *out = tv_int(n);
+    else if (sh_str_is(name, "revindex"))
+        *out = tv_int(n - i + 1);
+    else if (sh_str_is(name, "revindex0"))
+        *out = tv_int(n - i);
+    else if (sh_str_is(name, "depth"))
+        *out = tv_int((int64_t)l->depth + 1);
+    else if (sh_str_is(name, "depth0"))
+        *out = tv_int(l->depth);
     else if (sh_str_is(name, "previtem")) {
         if (i < 2) return sh_tv_hint_undef(r, "there is no previous item", out);
         *out = l->items[i - 2];
@@ -50,13 +59,15 @@ static int loop_attr(tmpl_run *r, const tv_loop *l, sh_str name, tv *out)
 static int number_attr(tv v, sh_str name, tv *out)
 {
     bool rational = v.kind != TV_FLOAT;
-    if (sh_str_is(name, "real") || (rational && sh_str_is(name, "numerator"))) *out = rational ? tv_int(v.kind == TV_BOOL ? v.b : v.i) : v;
+    if (sh_str_is(name, "real") || (rational && sh_str_is(name, "numerator")))
+        *out = rational ? tv_int(v.kind == TV_BOOL ? v.b : v.i) : v;
     if (sh_str_is(name, "imag")) *out = rational ? tv_int(0) : tv_float(0);
     if (rational && sh_str_is(name, "denominator")) *out = tv_int(1);
     return SH_OK;
 }
 
-/* Attributes that are no methods: loop.index, namespace members, macro.name ... TV_MISSING when there is none. */
+/* Attributes that are no methods: loop.index, namespace members, macro.name ... TV_MISSING when there is
+ * none. */
 static int own_attr(tmpl_run *r, tv obj, sh_str name, tv *out)
 {
     *out = (tv){0};
@@ -163,9 +174,11 @@ static int slice_string(tmpl_run *r, const tv_str *s, int64_t first, size_t n, i
         sh_tmpl_steps(r, 1);
         for (int64_t m = 0; k + 1 < n && m < (step > 0 ? step : -step); m++) {
             if (step > 0) {
-                do at++; while (at < s->n && ((unsigned char)s->p[at] & 0xc0) == 0x80);
+                do at++;
+                while (at < s->n && ((unsigned char)s->p[at] & 0xc0) == 0x80);
             } else {
-                do at--; while (at > 0 && ((unsigned char)s->p[at] & 0xc0) == 0x80);
+                do at--;
+                while (at > 0 && ((unsigned char)s->p[at] & 0xc0) == 0x80);
             }
         }
     }
@@ -183,7 +196,8 @@ static int slice_seq(tmpl_run *r, tv_seq *s, int64_t first, int64_t last, size_t
         if (__builtin_mul_overflow(first, s->step, &out->seq->start) ||
             __builtin_add_overflow(s->start, out->seq->start, &out->seq->start))
             out->seq->start = s->stop; /* nothing is left then */
-        if (__builtin_mul_overflow(s->step, step, &out->seq->step)) out->seq->step = step < 0 ? INT64_MIN : INT64_MAX;
+        if (__builtin_mul_overflow(s->step, step, &out->seq->step))
+            out->seq->step = step < 0 ? INT64_MIN : INT64_MAX;
         if (__builtin_mul_overflow(last, s->step, &out->seq->stop) ||
             __builtin_add_overflow(s->start, out->seq->stop, &out->seq->stop))
             out->seq->stop = s->stop; /* only shown, never walked to */
@@ -206,7 +220,8 @@ int sh_tv_slice(tmpl_run *r, tv obj, tv lo, tv hi, tv step, tv *out)
     const tv bounds[3] = {lo, hi, step};
     for (int i = 0; i < 3; i++)
         if (bounds[i].kind > TV_NONE && !tv_to_int(bounds[i], &junk))
-            return sh_tmpl_type_error(r, "slice indices must be integers or None, not %s", sh_tv_type_name(bounds[i]));
+            return sh_tmpl_type_error(r, "slice indices must be integers or None, not %s",
+                                      sh_tv_type_name(bounds[i]));
         else if (bounds[i].kind == TV_UNDEF)
             return sh_tmpl_type_error(r, "slice indices must be integers or None, not Undefined");
     if (tv_to_int(step, &st) && st == 0) return sh_tmpl_type_error(r, "slice step cannot be zero");
@@ -218,13 +233,14 @@ int sh_tv_slice(tmpl_run *r, tv obj, tv lo, tv hi, tv step, tv *out)
 
 /* --- arithmetic --- */
 
-static const char *const op_text[] = {[OP_ADD] = "+", [OP_SUB] = "-", [OP_MUL] = "*", [OP_DIV] = "/",
-                                      [OP_FLOORDIV] = "//", [OP_MOD] = "%", [OP_POW] = "** or pow()"};
+static const char *const op_text[] = {
+    [OP_ADD] = "+",       [OP_SUB] = "-", [OP_MUL] = "*",          [OP_DIV] = "/",
+    [OP_FLOORDIV] = "//", [OP_MOD] = "%", [OP_POW] = "** or pow()"};
 
 static int unsupported(tmpl_run *r, int op, tv a, tv b)
 {
-    return sh_tmpl_type_error(r, "unsupported operand type(s) for %s: '%s' and '%s'", op_text[op], sh_tv_type_name(a),
-                              sh_tv_type_name(b));
+    return sh_tmpl_type_error(r, "unsupported operand type(s) for %s: '%s' and '%s'", op_text[op],
+                              sh_tv_type_name(a), sh_tv_type_name(b));
 }
 
 static int overflow(tmpl_run *r) { return sh_tmpl_type_error(r, "an integer beyond 64 bits"); }
@@ -237,7 +253,8 @@ static int int_pow(tmpl_run *r, int64_t a, int64_t b, tv *out)
         *out = tv_float(pow((double)a, (double)b));
         return SH_OK;
     }
-    if (a == 0 || a == 1 || a == -1) b = b == 0 ? 0 : (b & 1) ? 1 : 2; /* the only bases that never overflow */
+    if (a == 0 || a == 1 || a == -1)
+        b = b == 0 ? 0 : (b & 1) ? 1 : 2; /* the only bases that never overflow */
     for (; b > 0; b--)
         if (__builtin_mul_overflow(v, a, &v)) return overflow(r);
     *out = tv_int(v);
@@ -254,7 +271,9 @@ static int int_op(tmpl_run *r, int op, int64_t a, int64_t b, tv *out)
     case OP_MUL: wrapped = __builtin_mul_overflow(a, b, &v); break;
     case OP_POW: return int_pow(r, a, b, out);
     default:
-        if (b == 0) return sh_tmpl_type_error(r, op == OP_DIV ? "division by zero" : "integer division or modulo by zero");
+        if (b == 0)
+            return sh_tmpl_type_error(r, op == OP_DIV ? "division by zero"
+                                                      : "integer division or modulo by zero");
         if (op == OP_DIV) {
             *out = tv_float((double)a / (double)b);
             return SH_OK;
@@ -263,7 +282,8 @@ static int int_op(tmpl_run *r, int op, int64_t a, int64_t b, tv *out)
             wrapped = op == OP_FLOORDIV && __builtin_sub_overflow((int64_t)0, a, &v);
         } else {
             v = op == OP_MOD ? a % b : a / b;
-            if (a % b != 0 && (a < 0) != (b < 0)) v = op == OP_MOD ? v + b : v - 1; /* towards minus infinity */
+            if (a % b != 0 && (a < 0) != (b < 0))
+                v = op == OP_MOD ? v + b : v - 1; /* towards minus infinity */
         }
     }
     *out = tv_int(v);
@@ -275,8 +295,10 @@ static int float_op(tmpl_run *r, int op, double a, double b, tv *out)
     double v = 0;
     bool divides = op == OP_DIV || op == OP_FLOORDIV || op == OP_MOD;
     if (divides && b == 0) return sh_tmpl_type_error(r, "float division by zero");
-    if (op == OP_POW && a == 0 && b < 0) return sh_tmpl_type_error(r, "0.0 cannot be raised to a negative power");
-    if (op == OP_POW && a < 0 && b != floor(b) && isfinite(b)) return sh_tmpl_type_error(r, "complex numbers are not supported");
+    if (op == OP_POW && a == 0 && b < 0)
+        return sh_tmpl_type_error(r, "0.0 cannot be raised to a negative power");
+    if (op == OP_POW && a < 0 && b != floor(b) && isfinite(b))
+        return sh_tmpl_type_error(r, "complex numbers are not supported");
     switch (op) {
     case OP_ADD: v = a + b; break;
     case OP_SUB: v = a - b; break;
@@ -292,7 +314,8 @@ static int float_op(tmpl_run *r, int op, double a, double b, tv *out)
         v = op == OP_MOD ? m : q != 0 ? f : copysign(0.0, a / b);
     }
     }
-    if (op == OP_POW && isinf(v) && isfinite(a) && isfinite(b)) return sh_tmpl_type_error(r, "(34, 'Numerical result out of range')");
+    if (op == OP_POW && isinf(v) && isfinite(a) && isfinite(b))
+        return sh_tmpl_type_error(r, "(34, 'Numerical result out of range')");
     *out = tv_float(v);
     return SH_OK;
 }
@@ -359,7 +382,8 @@ static int add_seqs(tmpl_run *r, const tv_seq *a, const tv_seq *b, tv *out)
 static int add(tmpl_run *r, tv a, tv b, tv *out)
 {
     if (a.kind == TV_STR && b.kind == TV_STR) return add_strings(r, a.s, b.s, out);
-    if ((tv_is_list(a) && tv_is_list(b)) || (tv_is_tuple(a) && tv_is_tuple(b))) return add_seqs(r, a.seq, b.seq, out);
+    if ((tv_is_list(a) && tv_is_list(b)) || (tv_is_tuple(a) && tv_is_tuple(b)))
+        return add_seqs(r, a.seq, b.seq, out);
     if (a.kind == TV_STR || tv_is_list(a) || tv_is_tuple(a)) {
         const char *t = a.kind == TV_STR ? "str" : sh_tv_type_name(a);
         return sh_tmpl_type_error(r, "can only concatenate %s (not \"%s\") to %s", t, sh_tv_type_name(b), t);
@@ -398,7 +422,8 @@ int sh_tv_unary(tmpl_run *r, int op, tv a, tv *out)
         return SH_OK;
     }
     if (!tv_to_int(a, &i))
-        return sh_tmpl_type_error(r, "bad operand type for unary %s: '%s'", op == OP_NEG ? "-" : "+", sh_tv_type_name(a));
+        return sh_tmpl_type_error(r, "bad operand type for unary %s: '%s'", op == OP_NEG ? "-" : "+",
+                                  sh_tv_type_name(a));
     if (op == OP_NEG && i == INT64_MIN) return overflow(r);
     *out = tv_int(op == OP_NEG ? -i : i);
     return SH_OK;

@@ -101,7 +101,8 @@ bool sh_tp_intern(tmpl_parser *p, sh_str name, uint32_t *sym)
 
 bool sh_tp_enter(tmpl_parser *p)
 {
-    if (p->nesting >= TMPL_MAX_NESTING) return sh_tp_fail(p, "blocks or brackets nested more than %d deep", TMPL_MAX_NESTING);
+    if (p->nesting >= TMPL_MAX_NESTING)
+        return sh_tp_fail(p, "blocks or brackets nested more than %d deep", TMPL_MAX_NESTING);
     p->nesting++;
     return true;
 }
@@ -182,7 +183,8 @@ static bool at_one_of(const tmpl_parser *p, const char *const *ends)
     return false;
 }
 
-/* Statements up to a tag named by one of ends (its name is the current token), or to the end when ends is NULL. */
+/* Statements up to a tag named by one of ends (its name is the current token), or to the end when ends is
+ * NULL. */
 static tmpl_node *parse_body(tmpl_parser *p, const char *const *ends)
 {
     tmpl_list l = {0};
@@ -273,7 +275,8 @@ static tmpl_node *parse_for(tmpl_parser *p)
     kids[3] = parse_block(p, ends);
     p->loops--;
     if (!kids[3]) return NULL;
-    if (sh_tp_skip_name(p, "else") && !(kids[4] = parse_block(p, (const char *[]){"endfor", NULL}))) return NULL;
+    if (sh_tp_skip_name(p, "else") && !(kids[4] = parse_block(p, (const char *[]){"endfor", NULL})))
+        return NULL;
     p->i++;
     tmpl_node *n = statement_node(p, NODE_FOR, kids, 5);
     if (n) n->flag = recursive, n->line = line;
@@ -402,7 +405,8 @@ static tmpl_node *parse_autoescape(tmpl_parser *p)
 {
     tmpl_node *e = sh_tp_expression(p);
     if (!e) return NULL;
-    if (e->kind != NODE_CONST || sh_tv_truth(e->lit)) return sh_tp_fail(p, "only {%% autoescape false %%} is supported");
+    if (e->kind != NODE_CONST || sh_tv_truth(e->lit))
+        return sh_tp_fail(p, "only {%% autoescape false %%} is supported");
     tmpl_node *body = parse_simple_block(p, "endautoescape");
     return body ? statement_node(p, NODE_SCOPE, &body, 1) : NULL;
 }
@@ -447,7 +451,8 @@ static tmpl_node *parse_statement(tmpl_parser *p)
 {
     const tmpl_token *t = sh_tp_peek(p, 0);
     char buf[64];
-    if (t->kind != TOK_NAME) return sh_tp_fail(p, "the name of a tag is expected, not %s", sh_tp_show(t, buf));
+    if (t->kind != TOK_NAME)
+        return sh_tp_fail(p, "the name of a tag is expected, not %s", sh_tp_show(t, buf));
     for (size_t i = 0; i < sizeof statements / sizeof *statements; i++) {
         if (!sh_str_is(t->text, statements[i].name)) continue;
         p->i++;
@@ -463,8 +468,10 @@ int sh_tmpl_parse(sh_template *t, const tmpl_token *tokens, size_t n, sh_err *er
     tmpl_parser p = {.t = t, .tok = tokens, .n = n, .err = err};
     /* The address of t differs from run to run where the system randomises it: nobody can aim collisions. */
     if (!(p.syms = sh_map_open((uintptr_t)t))) return sh_fail_nomem(err, sizeof p);
-    if (sh_tp_intern(&p, sh_str_of("loop"), &t->sym_loop) && sh_tp_intern(&p, sh_str_of("caller"), &t->sym_caller) &&
-        sh_tp_intern(&p, sh_str_of("varargs"), &t->sym_varargs) && sh_tp_intern(&p, sh_str_of("kwargs"), &t->sym_kwargs))
+    if (sh_tp_intern(&p, sh_str_of("loop"), &t->sym_loop) &&
+        sh_tp_intern(&p, sh_str_of("caller"), &t->sym_caller) &&
+        sh_tp_intern(&p, sh_str_of("varargs"), &t->sym_varargs) &&
+        sh_tp_intern(&p, sh_str_of("kwargs"), &t->sym_kwargs))
         t->body = parse_body(&p, NULL);
     sh_map_free(p.syms);
     return p.rc;

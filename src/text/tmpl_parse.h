@@ -5,8 +5,8 @@
 #include "base/map.h"
 #include "text/tmpl_ast.h"
 
-/* Nesting of brackets and blocks, and the height of an expression, are bounded so that neither parser nor evaluator
- * can use up the C stack. */
+/* Nesting of brackets and blocks, and the height of an expression, are bounded so that neither parser nor
+ * evaluator can use up the C stack. */
 enum { TMPL_MAX_NESTING = 160, TMPL_MAX_HEIGHT = 240 };
 
 typedef struct tmpl_parser {
@@ -16,7 +16,7 @@ typedef struct tmpl_parser {
     sh_map *syms;
     size_t cap_names;
     unsigned nesting;
-    unsigned loops; /* enclosing for loops: break and continue need one */
+    unsigned loops;                              /* enclosing for loops: break and continue need one */
     bool uses_caller, uses_varargs, uses_kwargs; /* names met since the enclosing macro began */
     int rc;
     sh_err *err;
@@ -52,8 +52,8 @@ const char *sh_tp_show(const tmpl_token *t, char buf[64]); /* a token for messag
 
 tmpl_node *sh_tp_expression(tmpl_parser *p);
 tmpl_node *sh_tp_or(tmpl_parser *p); /* an expression without `if` */
-/* One expression, or a tuple when commas follow; with_if allows conditional expressions inside. `end` is a name that ends
- * the tuple ("recursive"), or NULL. */
+/* One expression, or a tuple when commas follow; with_if allows conditional expressions inside. `end` is a
+ * name that ends the tuple ("recursive"), or NULL. */
 tmpl_node *sh_tp_tuple(tmpl_parser *p, bool with_if, const char *end);
 tmpl_node *sh_tp_target(tmpl_parser *p, bool with_namespace);
 tmpl_node *sh_tp_filters(tmpl_parser *p, tmpl_node *in, bool start_inline);

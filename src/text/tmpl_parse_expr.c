@@ -1,6 +1,7 @@
 /* tmpl_parse_expr.c - expressions, by jinja2's precedence (loosest first):
- *   if else | or | and | not | == != < > in | + - | ~ | * / // % | ** | unary - + | .name [x] (args) | filters, tests
- * Chains of one level become one flat node: `a + b + c ...` is as high as its highest operand. */
+ *   if else | or | and | not | == != < > in | + - | ~ | * / // % | ** | unary - + | .name [x] (args) |
+ * filters, tests Chains of one level become one flat node: `a + b + c ...` is as high as its highest operand.
+ */
 #include "text/tmpl_parse.h"
 
 #include <stdio.h>
@@ -65,7 +66,8 @@ tmpl_node *sh_tp_target(tmpl_parser *p, bool with_namespace)
     if (!first || !sh_tp_at_op(p, ",")) return first;
     if (!sh_tp_push(p, &l, first)) return NULL;
     while (sh_tp_skip_op(p, ",")) {
-        if (sh_tp_at_op(p, "=") || sh_tp_at_op(p, ")") || sh_tp_at_op(p, "]") || sh_tp_at_name(p, "in")) break;
+        if (sh_tp_at_op(p, "=") || sh_tp_at_op(p, ")") || sh_tp_at_op(p, "]") || sh_tp_at_name(p, "in"))
+            break;
         tmpl_node *n = parse_target_item(p, with_namespace);
         if (!n || !sh_tp_push(p, &l, n)) return NULL;
     }
@@ -121,8 +123,8 @@ typedef struct op_name {
     enum tmpl_op op;
 } op_name;
 
-static const op_name compare_ops[] = {{"==", OP_EQ}, {"!=", OP_NE}, {"<", OP_LT}, {"<=", OP_LE}, {">", OP_GT}, {">=", OP_GE},
-                                      {0}};
+static const op_name compare_ops[] = {{"==", OP_EQ}, {"!=", OP_NE}, {"<", OP_LT}, {"<=", OP_LE},
+                                      {">", OP_GT},  {">=", OP_GE}, {0}};
 static const op_name sum_ops[] = {{"+", OP_ADD}, {"-", OP_SUB}, {0}};
 static const op_name product_ops[] = {{"*", OP_MUL}, {"/", OP_DIV}, {"//", OP_FLOORDIV}, {"%", OP_MOD}, {0}};
 static const op_name power_ops[] = {{"**", OP_POW}, {0}};
@@ -147,7 +149,8 @@ static int match_compare(tmpl_parser *p, const op_name *ops)
 
 /* operand (op operand)* as one node whose ops[] lie between its kids */
 static tmpl_node *parse_chain(tmpl_parser *p, enum tmpl_node_kind kind, const op_name *ops,
-                              int (*match)(tmpl_parser *, const op_name *), tmpl_node *(*operand)(tmpl_parser *))
+                              int (*match)(tmpl_parser *, const op_name *),
+                              tmpl_node *(*operand)(tmpl_parser *))
 {
     tmpl_list kids = {0};
     sh_buf codes = {0};
@@ -177,7 +180,10 @@ static tmpl_node *parse_pow(tmpl_parser *p)
 {
     return parse_chain(p, NODE_CHAIN, power_ops, match_op, parse_filtered_unary);
 }
-static tmpl_node *parse_product(tmpl_parser *p) { return parse_chain(p, NODE_CHAIN, product_ops, match_op, parse_pow); }
+static tmpl_node *parse_product(tmpl_parser *p)
+{
+    return parse_chain(p, NODE_CHAIN, product_ops, match_op, parse_pow);
+}
 
 static tmpl_node *parse_concat(tmpl_parser *p)
 {
@@ -190,7 +196,10 @@ static tmpl_node *parse_concat(tmpl_parser *p)
     return sh_tp_node_list(p, NODE_CONCAT, &l);
 }
 
-static tmpl_node *parse_sum(tmpl_parser *p) { return parse_chain(p, NODE_CHAIN, sum_ops, match_op, parse_concat); }
+static tmpl_node *parse_sum(tmpl_parser *p)
+{
+    return parse_chain(p, NODE_CHAIN, sum_ops, match_op, parse_concat);
+}
 static tmpl_node *parse_compare(tmpl_parser *p)
 {
     return parse_chain(p, NODE_COMPARE, compare_ops, match_compare, parse_sum);
@@ -282,7 +291,8 @@ static tmpl_node *parse_dot(tmpl_parser *p, tmpl_node *obj)
         return n && sh_tp_literal(p, t->text, &n->lit) ? n : NULL;
     }
     char buf[64];
-    if (t->kind != TOK_INT) return sh_tp_fail(p, "a name or number is expected after '.', not %s", sh_tp_show(t, buf));
+    if (t->kind != TOK_INT)
+        return sh_tp_fail(p, "a name or number is expected after '.', not %s", sh_tp_show(t, buf));
     p->i++;
     if (!(n = sh_tp_node(p, NODE_CONST, NULL, 0))) return NULL;
     n->lit = tv_int(t->i);
@@ -298,10 +308,14 @@ static tmpl_node *parse_call(tmpl_parser *p, tmpl_node *callee)
 static tmpl_node *parse_postfix(tmpl_parser *p, tmpl_node *e)
 {
     while (e) {
-        if (sh_tp_at_op(p, ".")) e = parse_dot(p, e);
-        else if (sh_tp_at_op(p, "[")) e = parse_brackets(p, e);
-        else if (sh_tp_at_op(p, "(")) e = parse_call(p, e);
-        else break;
+        if (sh_tp_at_op(p, "."))
+            e = parse_dot(p, e);
+        else if (sh_tp_at_op(p, "["))
+            e = parse_brackets(p, e);
+        else if (sh_tp_at_op(p, "("))
+            e = parse_call(p, e);
+        else
+            break;
     }
     return e;
 }
@@ -374,10 +388,14 @@ static tmpl_node *parse_test(tmpl_parser *p, tmpl_node *in)
 static tmpl_node *parse_filter_expr(tmpl_parser *p, tmpl_node *e)
 {
     while (e) {
-        if (sh_tp_at_op(p, "|")) e = sh_tp_filters(p, e, false);
-        else if (sh_tp_at_name(p, "is")) e = parse_test(p, e);
-        else if (sh_tp_at_op(p, "(")) e = parse_call(p, e);
-        else break;
+        if (sh_tp_at_op(p, "|"))
+            e = sh_tp_filters(p, e, false);
+        else if (sh_tp_at_name(p, "is"))
+            e = parse_test(p, e);
+        else if (sh_tp_at_op(p, "("))
+            e = parse_call(p, e);
+        else
+            break;
     }
     return e;
 }

@@ -10,8 +10,9 @@
 
 enum { MAX_PRINT_DEPTH = 500 };
 
-/* Digits and decimal exponent of the shortest decimal that reads back as f (> 0, finite): 0.d1d2d3... * 10^*point.
- * Only digits are taken from printf and no decimal point is given to strtod, so that no locale matters. */
+/* Digits and decimal exponent of the shortest decimal that reads back as f (> 0, finite): 0.d1d2d3... *
+ * 10^*point. Only digits are taken from printf and no decimal point is given to strtod, so that no locale
+ * matters. */
 static int shortest_digits(double f, char digits[20], int *point)
 {
     char text[40], back[48];
@@ -44,11 +45,12 @@ size_t sh_float_repr(double f, char out[40])
     int n = shortest_digits(fabs(f), digits, &point);
     if (point > 16 || point < -3) {
         int e10 = point - 1;
-        return (size_t)snprintf(out, 40, "%s%c%s%se%c%02d", sign, digits[0], n > 1 ? "." : "", digits + 1, e10 < 0 ? '-' : '+',
-                                e10 < 0 ? -e10 : e10);
+        return (size_t)snprintf(out, 40, "%s%c%s%se%c%02d", sign, digits[0], n > 1 ? "." : "", digits + 1,
+                                e10 < 0 ? '-' : '+', e10 < 0 ? -e10 : e10);
     }
     if (point <= 0) return (size_t)snprintf(out, 40, "%s0.%.*s%s", sign, -point, "0000", digits);
-    if (point >= n) return (size_t)snprintf(out, 40, "%s%s%.*s.0", sign, digits, point - n, "0000000000000000");
+    if (point >= n)
+        return (size_t)snprintf(out, 40, "%s%s%.*s.0", sign, digits, point - n, "0000000000000000");
     return (size_t)snprintf(out, 40, "%s%.*s.%s", sign, point, digits, digits + point);
 }
 
@@ -85,14 +87,20 @@ static void repr_string(tmpl_buf *b, const tv_str *s)
         bool ok;
         char text[16];
         k = sh_utf8_decode(s->p + i, s->n - i, &cp, &ok);
-        if (cp == (uint32_t)quote || cp == '\\') snprintf(text, sizeof text, "\\%c", (char)cp);
+        if (cp == (uint32_t)quote || cp == '\\')
+            snprintf(text, sizeof text, "\\%c", (char)cp);
         else if (cp == '\n' || cp == '\r' || cp == '\t')
             snprintf(text, sizeof text, "\\%c", cp == '\n' ? 'n' : cp == '\r' ? 'r' : 't');
-        else if (is_printable(cp)) text[0] = 0;
-        else if (cp < 0x100) snprintf(text, sizeof text, "\\x%02x", cp);
-        else snprintf(text, sizeof text, cp < 0x10000 ? "\\u%04x" : "\\U%08x", cp);
-        if (text[0]) sh_tb_add(b, text, strlen(text), mark);
-        else sh_tb_add(b, s->p + i, k, mark);
+        else if (is_printable(cp))
+            text[0] = 0;
+        else if (cp < 0x100)
+            snprintf(text, sizeof text, "\\x%02x", cp);
+        else
+            snprintf(text, sizeof text, cp < 0x10000 ? "\\u%04x" : "\\U%08x", cp);
+        if (text[0])
+            sh_tb_add(b, text, strlen(text), mark);
+        else
+            sh_tb_add(b, s->p + i, k, mark);
     }
     sh_tb_add(b, &quote, 1, mark);
     if (s->markup) sh_tb_puts(b, ")");
@@ -184,8 +192,10 @@ void sh_tb_repr(tmpl_buf *b, tv v) { repr(b, v, 0); }
 
 void sh_tb_str(tmpl_buf *b, tv v)
 {
-    if (v.kind == TV_STR) sh_tb_ts(b, v.s);
-    else if (v.kind > TV_UNDEF) repr(b, v, 0);
+    if (v.kind == TV_STR)
+        sh_tb_ts(b, v.s);
+    else if (v.kind > TV_UNDEF)
+        repr(b, v, 0);
 }
 
 int sh_tv_str(tmpl_run *r, tv v, const tv_str **out)
@@ -259,9 +269,12 @@ static void json_text(tmpl_buf *b, const tv_str *s, bool ensure_ascii)
 
 static void json_float(tmpl_buf *b, double f)
 {
-    if (isnan(f)) sh_tb_puts(b, "NaN");
-    else if (isinf(f)) sh_tb_puts(b, f < 0 ? "-Infinity" : "Infinity");
-    else put_float(b, f);
+    if (isnan(f))
+        sh_tb_puts(b, "NaN");
+    else if (isinf(f))
+        sh_tb_puts(b, f < 0 ? "-Infinity" : "Infinity");
+    else
+        put_float(b, f);
 }
 
 static void json_newline(tmpl_buf *b, const tmpl_json_opts *o, unsigned depth)
@@ -284,11 +297,13 @@ static int json_key(tmpl_buf *b, tv k, const tmpl_json_opts *o)
         sh_tb_puts(b, "\"");
         return b->r->rc;
     default:
-        return sh_tmpl_type_error(b->r, "keys must be str, int, float, bool or None, not %s", sh_tv_type_name(k));
+        return sh_tmpl_type_error(b->r, "keys must be str, int, float, bool or None, not %s",
+                                  sh_tv_type_name(k));
     }
 }
 
-/* Positions of the keys of d in sorted order. Insertion sort: sort_keys is rare and every comparison is paid for. */
+/* Positions of the keys of d in sorted order. Insertion sort: sort_keys is rare and every comparison is paid
+ * for. */
 static int sorted_order(tmpl_run *r, const tv_dict *d, uint32_t *order)
 {
     for (uint32_t i = 0; i < d->n; i++) {
@@ -356,7 +371,8 @@ int sh_tb_json(tmpl_buf *b, tv v, const tmpl_json_opts *o, unsigned depth)
     case TV_SEQ:
         if (tv_is_list(v) || tv_is_tuple(v)) return json_list(b, v.seq, o, depth);
         return sh_tmpl_type_error(b->r, "Object of type %s is not JSON serializable", sh_tv_type_name(v));
-    default: return sh_tmpl_type_error(b->r, "Object of type %s is not JSON serializable", sh_tv_type_name(v));
+    default:
+        return sh_tmpl_type_error(b->r, "Object of type %s is not JSON serializable", sh_tv_type_name(v));
     }
     return b->r->rc;
 }

@@ -41,7 +41,8 @@ static int template_parse(sh_template *t, const char *source, size_t n, sh_err *
 
 int sh_template_open(sh_template **out, const char *source, size_t n, sh_err *err)
 {
-    if (n > MAX_SOURCE_BYTES) return sh_fail(err, SH_E_CORRUPT, "template: %zu bytes, more than %d", n, MAX_SOURCE_BYTES);
+    if (n > MAX_SOURCE_BYTES)
+        return sh_fail(err, SH_E_CORRUPT, "template: %zu bytes, more than %d", n, MAX_SOURCE_BYTES);
     if (n && memchr(source, 0, n)) return sh_fail(err, SH_E_CORRUPT, "template: a NUL byte in the source");
     if (!sh_utf8_valid(source, n)) return sh_fail(err, SH_E_CORRUPT, "template: the source is not UTF-8");
     sh_template *t = sh_new(sizeof *t, err);
@@ -73,8 +74,10 @@ int sh_tmpl_raise(tmpl_run *r, enum sh_template_error kind, const char *fmt, ...
     vsnprintf(text, sizeof text, fmt, ap);
     va_end(ap);
     r->kind = kind;
-    if (kind == SH_TEMPLATE_RAISED) r->rc = sh_fail(r->err, SH_E_INVALID, "%s", text);
-    else r->rc = sh_fail(r->err, SH_E_INVALID, "template: line %u: %.440s", r->line, text);
+    if (kind == SH_TEMPLATE_RAISED)
+        r->rc = sh_fail(r->err, SH_E_INVALID, "%s", text);
+    else
+        r->rc = sh_fail(r->err, SH_E_INVALID, "template: line %u: %.440s", r->line, text);
     return r->rc;
 }
 
@@ -104,10 +107,12 @@ int sh_tmpl_undefined(tmpl_run *r, tv v)
     int n = name->n < 200 ? (int)name->n : 200;
     if (u->why == UNDEF_NAME) return sh_tmpl_raise(r, kind, "'%.*s' is undefined", n, name->p);
     if (u->why == UNDEF_UNSAFE)
-        return sh_tmpl_raise(r, kind, "access to attribute '%.*s' of '%s' object is unsafe.", n, name->p, u->owner);
+        return sh_tmpl_raise(r, kind, "access to attribute '%.*s' of '%s' object is unsafe.", n, name->p,
+                             u->owner);
     bool is_none = strcmp(u->owner, "NoneType") == 0;
     if (u->name.kind == TV_STR)
-        return sh_tmpl_raise(r, kind, "'%s' has no attribute '%.*s'", is_none ? "None" : u->owner, n, name->p);
+        return sh_tmpl_raise(r, kind, "'%s' has no attribute '%.*s'", is_none ? "None" : u->owner, n,
+                             name->p);
     return sh_tmpl_raise(r, kind, "%s object has no element %.*s", u->owner, n, name->p);
 }
 
@@ -148,7 +153,8 @@ int sh_tmpl_begin(tmpl_run *r, const sh_template *t, const sh_template_opts *opt
     r->max_steps = r->steps_left = opts->max_steps ? opts->max_steps : DEFAULT_MAX_STEPS;
     r->max_output = opts->max_output_bytes ? opts->max_output_bytes : DEFAULT_MAX_OUTPUT;
     r->max_depth = opts->max_depth ? opts->max_depth : DEFAULT_MAX_DEPTH;
-    if (r->max_depth > DEFAULT_MAX_DEPTH) r->max_depth = DEFAULT_MAX_DEPTH; /* what the C stack surely carries */
+    if (r->max_depth > DEFAULT_MAX_DEPTH)
+        r->max_depth = DEFAULT_MAX_DEPTH; /* what the C stack surely carries */
     r->max_nest = r->max_depth * NEST_PER_CALL;
     r->now_unix = opts->now_unix;
     if (!(r->arena = sh_arena_open())) return r->rc = sh_fail_nomem(err, sizeof *r);

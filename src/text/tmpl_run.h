@@ -13,7 +13,8 @@ typedef struct tmpl_scope {
     uint32_t n, cap; /* of the outermost scope: n names, cap 0 */
 } tmpl_scope;
 
-/* Text being made: the output, or the body of a macro or block. Errors stay in the run; further adds do nothing. */
+/* Text being made: the output, or the body of a macro or block. Errors stay in the run; further adds do
+ * nothing. */
 typedef struct tmpl_buf {
     tmpl_run *r;
     char *p;
@@ -65,16 +66,16 @@ void sh_tb_int(tmpl_buf *b, int64_t i);
 int sh_tb_done(tmpl_buf *b, tv *out); /* the string; the buffer must not be used afterwards */
 
 /* --- text of values (tmpl_print.c) --- */
-void sh_tb_str(tmpl_buf *b, tv v);                       /* str(v) */
-void sh_tb_repr(tmpl_buf *b, tv v);                      /* repr(v) */
-int sh_tv_str(tmpl_run *r, tv v, const tv_str **out);    /* str(v) as a string */
-size_t sh_float_repr(double f, char out[40]);            /* shortest digits that read back as f */
+void sh_tb_str(tmpl_buf *b, tv v);                    /* str(v) */
+void sh_tb_repr(tmpl_buf *b, tv v);                   /* repr(v) */
+int sh_tv_str(tmpl_run *r, tv v, const tv_str **out); /* str(v) as a string */
+size_t sh_float_repr(double f, char out[40]);         /* shortest digits that read back as f */
 typedef struct tmpl_json_opts {
     bool ensure_ascii, sort_keys, pretty;
     sh_str indent, item_sep, key_sep;
 } tmpl_json_opts;
 int sh_tb_json(tmpl_buf *b, tv v, const tmpl_json_opts *o, unsigned depth);
-void sh_tb_escape(tmpl_buf *b, const tv_str *s);         /* & < > ' " as HTML */
+void sh_tb_escape(tmpl_buf *b, const tv_str *s); /* & < > ' " as HTML */
 
 /* --- calls --- */
 typedef struct tmpl_kwarg {
@@ -89,8 +90,9 @@ typedef struct tmpl_argv {
 } tmpl_argv;
 
 enum { TMPL_MAX_PARAMS = 6 };
-/* A builtin filter, method, test or function. params names its parameters ("width first blank"; "*" takes any), the first
- * n_required of them must be given. a[] holds them in order, TV_MISSING where not given; raw is the call as written. */
+/* A builtin filter, method, test or function. params names its parameters ("width first blank"; "*" takes
+ * any), the first n_required of them must be given. a[] holds them in order, TV_MISSING where not given; raw
+ * is the call as written. */
 typedef int tmpl_fn(tmpl_run *r, tv self, const tv *a, const tmpl_argv *raw, tv *out);
 typedef struct tmpl_builtin {
     const char *name;
@@ -111,7 +113,7 @@ struct tv_macro {
 struct tv_loop {
     const tv *items;
     size_t n, i;
-    tv changed; /* arguments of the last loop.changed() */
+    tv changed;            /* arguments of the last loop.changed() */
     const tmpl_node *node; /* for loop(...) of recursive loops, else NULL */
     tmpl_scope *scope;     /* around the loop */
     unsigned depth;
@@ -126,11 +128,12 @@ const tmpl_builtin *sh_tmpl_find_method(tv v, sh_str name, bool *unsafe);
 int sh_tmpl_call(tmpl_run *r, tv callee, const tmpl_argv *args, tv *out);
 int sh_tmpl_call_macro(tmpl_run *r, const tv_macro *m, const tmpl_argv *args, tv *out);
 int sh_tmpl_call_loop(tmpl_run *r, const tv_loop *l, const tmpl_argv *args, tv *out);
-int sh_tmpl_macro_attr(tmpl_run *r, const tv_macro *m, sh_str name, tv *out); /* TV_MISSING when there is none */
+int sh_tmpl_macro_attr(tmpl_run *r, const tv_macro *m, sh_str name,
+                       tv *out); /* TV_MISSING when there is none */
 
 /* --- attributes and operators (tmpl_ops.c) --- */
-int sh_tv_getattr(tmpl_run *r, tv obj, tv name, tv *out);        /* obj.name */
-int sh_tv_getitem(tmpl_run *r, tv obj, tv key, tv *out);         /* obj[key] */
+int sh_tv_getattr(tmpl_run *r, tv obj, tv name, tv *out); /* obj.name */
+int sh_tv_getitem(tmpl_run *r, tv obj, tv key, tv *out);  /* obj[key] */
 int sh_tv_slice(tmpl_run *r, tv obj, tv lo, tv hi, tv step, tv *out);
 int sh_tv_binop(tmpl_run *r, int op, tv a, tv b, tv *out);
 int sh_tv_unary(tmpl_run *r, int op, tv a, tv *out);
@@ -141,16 +144,19 @@ int sh_tmpl_percent(tmpl_run *r, const tv_str *fmt, tv args, tv *out);
 int sh_tmpl_format(tmpl_run *r, const tv_str *fmt, const tmpl_argv *args, tv *out);
 
 /* --- helpers that filters and methods share (tmpl_text.c) --- */
-tv sh_tv_lit(tmpl_run *r, const char *s);        /* a string of static text; TV_MISSING when memory ran out */
+tv sh_tv_lit(tmpl_run *r, const char *s); /* a string of static text; TV_MISSING when memory ran out */
 int sh_ts_strip(tmpl_run *r, const tv_str *s, tv chars, int sides, tv *out); /* sides: 1 left, 2 right */
 int sh_ts_replace(tmpl_run *r, const tv_str *s, const tv_str *from, const tv_str *to, int64_t count, tv *out);
-int sh_ts_case(tmpl_run *r, const tv_str *s, char how, tv *out); /* U upper, L lower, C capitalize, T title, S swapcase */
+int sh_ts_case(tmpl_run *r, const tv_str *s, char how,
+               tv *out); /* U upper, L lower, C capitalize, T title, S swapcase */
 int sh_ts_splitlines(tmpl_run *r, const tv_str *s, bool keep_ends, tv *out);
-int sh_ts_center(tmpl_run *r, const tv_str *s, int64_t width, char where, const tv_str *fill, tv *out); /* l r c */
+int sh_ts_center(tmpl_run *r, const tv_str *s, int64_t width, char where, const tv_str *fill,
+                 tv *out); /* l r c */
 /* First occurrence at or after byte `from`; SIZE_MAX when absent. */
 size_t sh_str_find(sh_str hay, sh_str needle, size_t from);
 int sh_tv_list_of(tmpl_run *r, const tv *items, size_t n, enum tv_seq_kind kind, tv *out);
-int sh_str_to_int(sh_str s, int base, int64_t *out);   /* Python's int(str, base): SH_OK, SH_E_INVALID, SH_E_RANGE */
-bool sh_str_to_float(sh_str s, double *out);           /* Python's float(str) */
+int sh_str_to_int(sh_str s, int base,
+                  int64_t *out);             /* Python's int(str, base): SH_OK, SH_E_INVALID, SH_E_RANGE */
+bool sh_str_to_float(sh_str s, double *out); /* Python's float(str) */
 
 #endif

@@ -3,7 +3,8 @@
 
 enum { MAX_PATH = 16 };
 
-/* "a.0.b" as the parts that jinja2 looks up one after the other: names, and numbers where a part is all digits. */
+/* "a.0.b" as the parts that jinja2 looks up one after the other: names, and numbers where a part is all
+ * digits. */
 typedef struct path {
     tv parts[MAX_PATH];
     size_t n;
@@ -75,17 +76,20 @@ static int many_keys(tmpl_run *r, const tv *items, size_t n, sh_str text, bool c
     return SH_OK;
 }
 
-int sh_tmpl_sort_keys(tmpl_run *r, const tv *items, size_t n, tv attribute, bool case_sensitive, bool many, tv *out)
+int sh_tmpl_sort_keys(tmpl_run *r, const tv *items, size_t n, tv attribute, bool case_sensitive, bool many,
+                      tv *out)
 {
     path p;
     sh_str text = attribute.kind == TV_STR ? sh_ts_str(attribute.s) : (sh_str){"", 0};
-    if (many && text.n && memchr(text.p, ',', text.n)) return many_keys(r, items, n, text, case_sensitive, out);
+    if (many && text.n && memchr(text.p, ',', text.n))
+        return many_keys(r, items, n, text, case_sensitive, out);
     int rc = path_parse(r, attribute, text, &p);
     for (size_t i = 0; rc == SH_OK && i < n; i++) rc = path_get(r, &p, items[i], case_sensitive, &out[i]);
     return rc;
 }
 
-static int merge(tmpl_run *r, const tv *keys, const size_t *in, size_t lo, size_t mid, size_t hi, bool reverse, size_t *out)
+static int merge(tmpl_run *r, const tv *keys, const size_t *in, size_t lo, size_t mid, size_t hi,
+                 bool reverse, size_t *out)
 {
     size_t i = lo, j = mid, k = lo;
     while (i < mid && j < hi) {

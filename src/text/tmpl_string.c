@@ -29,7 +29,8 @@ const tv_str *sh_ts_copy(tmpl_run *r, const char *p, size_t n, bool from_content
     return sh_ts_new(r, copy, n, from_content);
 }
 
-/* Spans of s that meet [begin, end), rebased to begin, appended to out[]; returns how many. out may be NULL to count. */
+/* Spans of s that meet [begin, end), rebased to begin, appended to out[]; returns how many. out may be NULL
+ * to count. */
 static size_t clip_spans(const tv_str *s, size_t begin, size_t end, sh_span *out)
 {
     size_t k = 0;
@@ -48,7 +49,11 @@ const tv_str *sh_ts_sub(tmpl_run *r, const tv_str *s, size_t begin, size_t end)
     if (begin == 0 && end == s->n) return s;
     tv_str *t = sh_tmpl_alloc(r, 1, sizeof *t);
     if (!t || sh_tmpl_steps(r, 1) < 0) return NULL;
-    *t = (tv_str){.p = s->p + begin, .n = end - begin, .all = s->all && end > begin, .ascii = s->ascii, .markup = s->markup};
+    *t = (tv_str){.p = s->p + begin,
+                  .n = end - begin,
+                  .all = s->all && end > begin,
+                  .ascii = s->ascii,
+                  .markup = s->markup};
     size_t k = s->all ? 0 : clip_spans(s, begin, end, NULL);
     if (k) {
         sh_span *spans = sh_tmpl_alloc(r, k, sizeof *spans);
@@ -91,7 +96,8 @@ static tv_grow *grow_begin(tmpl_run *r, const tv_str *a, size_t n)
 static int concat_spans(tmpl_run *r, tv_grow *g, const tv_str *a, const tv_str *b, tv_str *out)
 {
     size_t n = span_count(a) + span_count(b);
-    bool in_place = !a->all && a->spans && a->spans == g->spans && a->n_spans == g->n_spans && n <= g->cap_spans;
+    bool in_place =
+        !a->all && a->spans && a->spans == g->spans && a->n_spans == g->n_spans && n <= g->cap_spans;
     if (!in_place) {
         sh_span *spans = sh_tmpl_alloc(r, n + n / 2 + 2, sizeof *spans);
         if (!spans) return r->rc;
@@ -121,8 +127,10 @@ const tv_str *sh_ts_concat(tmpl_run *r, const tv_str *a, const tv_str *b)
     memcpy(g->p + g->used, b->p, b->n);
     g->used = n;
     *s = (tv_str){.p = g->p, .n = n, .ascii = a->ascii && b->ascii, .markup = a->markup, .grow = g};
-    if (a->all && b->all) s->all = true;
-    else if ((sh_ts_marked(a) || sh_ts_marked(b)) && concat_spans(r, g, a, b, s) < 0) return NULL;
+    if (a->all && b->all)
+        s->all = true;
+    else if ((sh_ts_marked(a) || sh_ts_marked(b)) && concat_spans(r, g, a, b, s) < 0)
+        return NULL;
     return s;
 }
 
@@ -148,7 +156,8 @@ size_t sh_ts_offset(const tv_str *s, size_t i)
 bool sh_cp_is_space(uint32_t cp)
 {
     return (cp >= 9 && cp <= 13) || (cp >= 0x1c && cp <= 0x20) || cp == 0x85 || cp == 0xa0 || cp == 0x1680 ||
-           (cp >= 0x2000 && cp <= 0x200a) || cp == 0x2028 || cp == 0x2029 || cp == 0x202f || cp == 0x205f || cp == 0x3000;
+           (cp >= 0x2000 && cp <= 0x200a) || cp == 0x2028 || cp == 0x2029 || cp == 0x202f || cp == 0x205f ||
+           cp == 0x3000;
 }
 
 /* --- buffers --- */

@@ -6,27 +6,30 @@
 
 #define TEST(name) static int name(tmpl_run *r, tv self, const tv *a, const tmpl_argv *raw, tv *out)
 /* A test that needs its value only. */
-#define SIMPLE(name, condition)                                                                                \
-    TEST(name)                                                                                                 \
-    {                                                                                                          \
-        (void)r, (void)a, (void)raw;                                                                           \
-        *out = tv_bool(condition);                                                                             \
-        return SH_OK;                                                                                          \
+#define SIMPLE(name, condition)                                                                              \
+    TEST(name)                                                                                               \
+    {                                                                                                        \
+        (void)r, (void)a, (void)raw;                                                                         \
+        *out = tv_bool(condition);                                                                           \
+        return SH_OK;                                                                                        \
     }
 
 static bool is_iterable(tv v)
 {
-    return v.kind == TV_STR || v.kind == TV_SEQ || v.kind == TV_DICT || v.kind == TV_UNDEF || v.kind == TV_LOOP;
+    return v.kind == TV_STR || v.kind == TV_SEQ || v.kind == TV_DICT || v.kind == TV_UNDEF ||
+           v.kind == TV_LOOP;
 }
 
 static bool is_sequence(tv v)
 {
-    return v.kind == TV_STR || v.kind == TV_DICT || v.kind == TV_UNDEF || (v.kind == TV_SEQ && v.seq->kind <= SEQ_RANGE);
+    return v.kind == TV_STR || v.kind == TV_DICT || v.kind == TV_UNDEF ||
+           (v.kind == TV_SEQ && v.seq->kind <= SEQ_RANGE);
 }
 
 static bool is_callable(tv v)
 {
-    return v.kind == TV_FUNC || v.kind == TV_MACRO || v.kind == TV_UNDEF || v.kind == TV_JOINER || v.kind == TV_LOOP;
+    return v.kind == TV_FUNC || v.kind == TV_MACRO || v.kind == TV_UNDEF || v.kind == TV_JOINER ||
+           v.kind == TV_LOOP;
 }
 
 SIMPLE(is_defined, self.kind != TV_UNDEF)
@@ -50,9 +53,13 @@ static int parity(tmpl_run *r, tv v, int64_t by, bool *divides)
     int64_t i;
     if (v.kind == TV_UNDEF) return sh_tmpl_undefined(r, v);
     if (by == 0) return sh_tmpl_type_error(r, "integer modulo by zero");
-    if (tv_to_int(v, &i)) *divides = by == -1 || i % by == 0;
-    else if (v.kind == TV_FLOAT) *divides = fmod(v.f, (double)by) == 0;
-    else return sh_tmpl_type_error(r, "unsupported operand type(s) for %%: '%s' and 'int'", sh_tv_type_name(v));
+    if (tv_to_int(v, &i))
+        *divides = by == -1 || i % by == 0;
+    else if (v.kind == TV_FLOAT)
+        *divides = fmod(v.f, (double)by) == 0;
+    else
+        return sh_tmpl_type_error(r, "unsupported operand type(s) for %%: '%s' and 'int'",
+                                  sh_tv_type_name(v));
     return SH_OK;
 }
 
@@ -90,7 +97,8 @@ static int is_case(tmpl_run *r, tv self, bool upper, tv *out)
     const tv_str *s;
     int rc = sh_tv_str(r, self, &s);
     if (rc < 0) return rc;
-    const tmpl_builtin *b = sh_tmpl_find_method(tv_of(s), sh_str_of(upper ? "isupper" : "islower"), &(bool){0});
+    const tmpl_builtin *b =
+        sh_tmpl_find_method(tv_of(s), sh_str_of(upper ? "isupper" : "islower"), &(bool){0});
     return sh_tmpl_call_builtin(r, b, tv_of(s), &(tmpl_argv){0}, out);
 }
 
@@ -170,25 +178,44 @@ TEST(is_test)
 const tmpl_builtin *sh_tmpl_find_test(sh_str name)
 {
     static const tmpl_builtin table[] = {
-        {"defined", is_defined, "", 0},       {"string", is_string, "", 0},
-        {"none", is_none, "", 0},             {"mapping", is_mapping, "", 0},
-        {"iterable", is_iterable_test, "", 0}, {"undefined", is_undefined, "", 0},
-        {"sequence", is_sequence_test, "", 0}, {"boolean", is_boolean, "", 0},
-        {"true", is_true, "", 0},             {"false", is_false, "", 0},
-        {"number", is_number, "", 0},         {"integer", is_integer, "", 0},
-        {"float", is_float, "", 0},           {"callable", is_callable_test, "", 0},
-        {"escaped", is_escaped, "", 0},       {"even", is_even, "", 0},
-        {"odd", is_odd, "", 0},               {"divisibleby", is_divisibleby, "num", 1},
-        {"upper", is_upper, "", 0},           {"lower", is_lower, "", 0},
-        {"sameas", is_sameas, "other", 1},    {"in", is_in, "seq", 1},
-        {"filter", is_filter, "", 0},         {"test", is_test, "", 0},
-        {"eq", is_eq, "other", 1},            {"equalto", is_eq, "other", 1},
-        {"==", is_eq, "other", 1},            {"ne", is_ne, "other", 1},
-        {"!=", is_ne, "other", 1},            {"lt", is_lt, "other", 1},
-        {"lessthan", is_lt, "other", 1},      {"<", is_lt, "other", 1},
-        {"le", is_le, "other", 1},            {"<=", is_le, "other", 1},
-        {"gt", is_gt, "other", 1},            {"greaterthan", is_gt, "other", 1},
-        {">", is_gt, "other", 1},             {"ge", is_ge, "other", 1},
+        {"defined", is_defined, "", 0},
+        {"string", is_string, "", 0},
+        {"none", is_none, "", 0},
+        {"mapping", is_mapping, "", 0},
+        {"iterable", is_iterable_test, "", 0},
+        {"undefined", is_undefined, "", 0},
+        {"sequence", is_sequence_test, "", 0},
+        {"boolean", is_boolean, "", 0},
+        {"true", is_true, "", 0},
+        {"false", is_false, "", 0},
+        {"number", is_number, "", 0},
+        {"integer", is_integer, "", 0},
+        {"float", is_float, "", 0},
+        {"callable", is_callable_test, "", 0},
+        {"escaped", is_escaped, "", 0},
+        {"even", is_even, "", 0},
+        {"odd", is_odd, "", 0},
+        {"divisibleby", is_divisibleby, "num", 1},
+        {"upper", is_upper, "", 0},
+        {"lower", is_lower, "", 0},
+        {"sameas", is_sameas, "other", 1},
+        {"in", is_in, "seq", 1},
+        {"filter", is_filter, "", 0},
+        {"test", is_test, "", 0},
+        {"eq", is_eq, "other", 1},
+        {"equalto", is_eq, "other", 1},
+        {"==", is_eq, "other", 1},
+        {"ne", is_ne, "other", 1},
+        {"!=", is_ne, "other", 1},
+        {"lt", is_lt, "other", 1},
+        {"lessthan", is_lt, "other", 1},
+        {"<", is_lt, "other", 1},
+        {"le", is_le, "other", 1},
+        {"<=", is_le, "other", 1},
+        {"gt", is_gt, "other", 1},
+        {"greaterthan", is_gt, "other", 1},
+        {">", is_gt, "other", 1},
+        {"ge", is_ge, "other", 1},
         {">=", is_ge, "other", 1},
     };
     for (size_t i = 0; i < sizeof table / sizeof *table; i++)

@@ -38,7 +38,8 @@ static bool in_set(uint32_t cp, const tv_str *set)
 
 static size_t prev_cp(const tv_str *s, size_t i)
 {
-    do i--; while (i > 0 && ((unsigned char)s->p[i] & 0xc0) == 0x80);
+    do i--;
+    while (i > 0 && ((unsigned char)s->p[i] & 0xc0) == 0x80);
     return i;
 }
 
@@ -115,12 +116,29 @@ int sh_ts_replace(tmpl_run *r, const tv_str *s, const tv_str *from, const tv_str
 static const struct {
     uint32_t cp, to[3];
 } upper_many[] = {
-    {0xdf, {'S', 'S'}},          {0x149, {0x2bc, 'N'}},       {0x1f0, {'J', 0x30c}},      {0x390, {0x399, 0x308, 0x301}},
-    {0x3b0, {0x3a5, 0x308, 0x301}}, {0x587, {0x535, 0x552}},  {0x1e96, {'H', 0x331}},     {0x1e97, {'T', 0x308}},
-    {0x1e98, {'W', 0x30a}},      {0x1e99, {'Y', 0x30a}},      {0x1e9a, {'A', 0x2be}},     {0xfb00, {'F', 'F'}},
-    {0xfb01, {'F', 'I'}},        {0xfb02, {'F', 'L'}},        {0xfb03, {'F', 'F', 'I'}},  {0xfb04, {'F', 'F', 'L'}},
-    {0xfb05, {'S', 'T'}},        {0xfb06, {'S', 'T'}},        {0xfb13, {0x544, 0x546}},   {0xfb14, {0x544, 0x535}},
-    {0xfb15, {0x544, 0x53b}},    {0xfb16, {0x54e, 0x546}},    {0xfb17, {0x544, 0x53d}},
+    {0xdf, {'S', 'S'}},
+    {0x149, {0x2bc, 'N'}},
+    {0x1f0, {'J', 0x30c}},
+    {0x390, {0x399, 0x308, 0x301}},
+    {0x3b0, {0x3a5, 0x308, 0x301}},
+    {0x587, {0x535, 0x552}},
+    {0x1e96, {'H', 0x331}},
+    {0x1e97, {'T', 0x308}},
+    {0x1e98, {'W', 0x30a}},
+    {0x1e99, {'Y', 0x30a}},
+    {0x1e9a, {'A', 0x2be}},
+    {0xfb00, {'F', 'F'}},
+    {0xfb01, {'F', 'I'}},
+    {0xfb02, {'F', 'L'}},
+    {0xfb03, {'F', 'F', 'I'}},
+    {0xfb04, {'F', 'F', 'L'}},
+    {0xfb05, {'S', 'T'}},
+    {0xfb06, {'S', 'T'}},
+    {0xfb13, {0x544, 0x546}},
+    {0xfb14, {0x544, 0x535}},
+    {0xfb15, {0x544, 0x53b}},
+    {0xfb16, {0x54e, 0x546}},
+    {0xfb17, {0x544, 0x53d}},
 };
 
 static void put_upper(tmpl_buf *b, uint32_t cp, bool title, bool mark)
@@ -159,9 +177,12 @@ static bool is_final_sigma(const tv_str *s, size_t at, size_t next)
 
 static void put_lower(tmpl_buf *b, const tv_str *s, size_t at, size_t next, uint32_t cp, bool mark)
 {
-    if (cp == 0x130) sh_tb_cp(b, 'i', mark), sh_tb_cp(b, 0x307, mark);
-    else if (cp == 0x3a3 && is_final_sigma(s, at, next)) sh_tb_cp(b, 0x3c2, mark);
-    else sh_tb_cp(b, (uint32_t)utf8proc_tolower((utf8proc_int32_t)cp), mark);
+    if (cp == 0x130)
+        sh_tb_cp(b, 'i', mark), sh_tb_cp(b, 0x307, mark);
+    else if (cp == 0x3a3 && is_final_sigma(s, at, next))
+        sh_tb_cp(b, 0x3c2, mark);
+    else
+        sh_tb_cp(b, (uint32_t)utf8proc_tolower((utf8proc_int32_t)cp), mark);
 }
 
 int sh_ts_case(tmpl_run *r, const tv_str *s, char how, tv *out)
@@ -175,9 +196,12 @@ int sh_ts_case(tmpl_run *r, const tv_str *s, char how, tv *out)
         bool up = how == 'U' || (how == 'C' && i == 0) || (how == 'T' && !in_word) ||
                   (how == 'S' && utf8proc_category((utf8proc_int32_t)cp) == UTF8PROC_CATEGORY_LL);
         bool leave = how == 'S' && !up && !is_cased(cp);
-        if (leave) sh_tb_sub(&b, s, i, i + k);
-        else if (up) put_upper(&b, cp, how == 'C' || how == 'T', mark);
-        else put_lower(&b, s, i, i + k, cp, mark);
+        if (leave)
+            sh_tb_sub(&b, s, i, i + k);
+        else if (up)
+            put_upper(&b, cp, how == 'C' || how == 'T', mark);
+        else
+            put_lower(&b, s, i, i + k, cp, mark);
         in_word = is_cased(cp);
     }
     int rc = sh_tb_done(&b, out);
@@ -193,7 +217,9 @@ static size_t line_break(const tv_str *s, size_t i)
     bool ok;
     size_t k = sh_utf8_decode(s->p + i, s->n - i, &cp, &ok);
     if (cp == '\r') return i + 1 < s->n && s->p[i + 1] == '\n' ? 2 : 1;
-    if ((cp >= '\n' && cp <= '\f') || (cp >= 0x1c && cp <= 0x1e) || cp == 0x85 || cp == 0x2028 || cp == 0x2029) return k;
+    if ((cp >= '\n' && cp <= '\f') || (cp >= 0x1c && cp <= 0x1e) || cp == 0x85 || cp == 0x2028 ||
+        cp == 0x2029)
+        return k;
     return 0;
 }
 
@@ -225,15 +251,18 @@ int sh_ts_center(tmpl_run *r, const tv_str *s, int64_t width, char where, const 
 {
     tmpl_buf b = {.r = r};
     int64_t len = (int64_t)sh_ts_len(s), pad = width > len ? width - len : 0, left = 0;
-    if (fill && sh_ts_len(fill) != 1) return sh_tmpl_type_error(r, "The fill character must be exactly one character long");
+    if (fill && sh_ts_len(fill) != 1)
+        return sh_tmpl_type_error(r, "The fill character must be exactly one character long");
     if (pad > (int64_t)r->max_output) return sh_tmpl_limit(r, "output bytes", r->max_output);
     if (where == 'c') left = pad / 2 + (pad & width & 1);
     if (where == 'r') left = pad;
     for (int64_t i = 0; i < pad + 1 && !r->rc; i++) {
         if (i == left) sh_tb_ts(&b, s);
         if (i == pad) break;
-        if (fill) sh_tb_ts(&b, fill);
-        else sh_tb_add(&b, " ", 1, false);
+        if (fill)
+            sh_tb_ts(&b, fill);
+        else
+            sh_tb_add(&b, " ", 1, false);
     }
     return sh_tb_done(&b, out);
 }
@@ -289,7 +318,8 @@ int sh_str_to_int(sh_str s, int base, int64_t *out)
         if (s.p[i] == '_' && s.p[i + 1] != '_') continue;
         int d = digit_value(s.p[i]);
         if (d >= base) return SH_E_INVALID;
-        wide |= __builtin_mul_overflow(v, base, &v) || __builtin_sub_overflow(v, d, &v); /* negative: reaches INT64_MIN */
+        wide |= __builtin_mul_overflow(v, base, &v) ||
+                __builtin_sub_overflow(v, d, &v); /* negative: reaches INT64_MIN */
     }
     if (!neg) wide |= __builtin_sub_overflow((int64_t)0, v, &v);
     *out = v;
@@ -316,14 +346,17 @@ bool sh_str_to_float(sh_str s, double *out)
     if (word_is(s, "inf") || word_is(s, "infinity")) return *out = neg ? -INFINITY : INFINITY, true;
     if (word_is(s, "nan")) return *out = NAN, true;
     bool seen_point = false;
-    for (; i < s.n && ((s.p[i] >= '0' && s.p[i] <= '9') || s.p[i] == '_' || (s.p[i] == '.' && !seen_point)); i++) {
+    for (; i < s.n && ((s.p[i] >= '0' && s.p[i] <= '9') || s.p[i] == '_' || (s.p[i] == '.' && !seen_point));
+         i++) {
         bool between = i > 0 && i + 1 < s.n && digit_value(s.p[i - 1]) < 10 && digit_value(s.p[i + 1]) < 10;
         if (s.p[i] == '_' && !between) return false;
         if (s.p[i] == '.') seen_point = true;
         if (s.p[i] == '.' || s.p[i] == '_') continue;
         digits++;
-        if (n < 770) text[n++] = s.p[i], point -= seen_point; /* more digits cannot change the nearest double */
-        else point += !seen_point;
+        if (n < 770)
+            text[n++] = s.p[i], point -= seen_point; /* more digits cannot change the nearest double */
+        else
+            point += !seen_point;
     }
     if (!digits) return false;
     if (i < s.n) {
@@ -337,7 +370,8 @@ bool sh_str_to_float(sh_str s, double *out)
     if (exp < 0) text[n++] = '-', exp = -exp;
     char rev[24];
     int k = 0;
-    do rev[k++] = (char)('0' + exp % 10); while ((exp /= 10) > 0);
+    do rev[k++] = (char)('0' + exp % 10);
+    while ((exp /= 10) > 0);
     while (k > 0) text[n++] = rev[--k];
     text[n] = 0;
     *out = strtod(text, NULL);

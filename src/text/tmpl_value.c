@@ -1,4 +1,5 @@
-/* tmpl_value.c - containers, equality, order, iteration. Everything that descends into values is bounded in depth. */
+/* tmpl_value.c - containers, equality, order, iteration. Everything that descends into values is bounded in
+ * depth. */
 #include "text/tmpl_run.h"
 
 #include <math.h>
@@ -41,7 +42,8 @@ bool sh_tv_hashable(tv v)
     if (v.kind != TV_SEQ) return true;
     if (!tv_is_tuple(v)) return v.seq->kind != SEQ_LIST;
     for (size_t i = 0; i < v.seq->n; i++)
-        if (v.seq->items[i].kind == TV_SEQ ? !tv_is_tuple(v.seq->items[i]) : v.seq->items[i].kind == TV_DICT) return false;
+        if (v.seq->items[i].kind == TV_SEQ ? !tv_is_tuple(v.seq->items[i]) : v.seq->items[i].kind == TV_DICT)
+            return false;
     return true;
 }
 
@@ -52,10 +54,14 @@ static uint64_t hash_of(const tv_dict *d, tv k)
     uint64_t seed = (uintptr_t)d;
     int64_t i = (int64_t)k.kind;
     if (k.kind == TV_STR) return sh_hash(k.s->p, k.s->n, seed);
-    if (k.kind == TV_FLOAT && k.f >= -9e18 && k.f <= 9e18 && k.f == floor(k.f)) i = (int64_t)k.f;
-    else if (k.kind == TV_FLOAT) return sh_hash(&k.f, sizeof k.f, seed);
-    else if (k.kind == TV_SEQ) i = (int64_t)k.seq->n;
-    else (void)tv_to_int(k, &i);
+    if (k.kind == TV_FLOAT && k.f >= -9e18 && k.f <= 9e18 && k.f == floor(k.f))
+        i = (int64_t)k.f;
+    else if (k.kind == TV_FLOAT)
+        return sh_hash(&k.f, sizeof k.f, seed);
+    else if (k.kind == TV_SEQ)
+        i = (int64_t)k.seq->n;
+    else
+        (void)tv_to_int(k, &i);
     return sh_hash(&i, sizeof i, seed);
 }
 
@@ -208,7 +214,10 @@ static int from_json(tmpl_run *r, const json_t *j, bool content, unsigned depth,
     }
 }
 
-int sh_tv_from_json(tmpl_run *r, const json_t *j, bool content, tv *out) { return from_json(r, j, content, 0, out); }
+int sh_tv_from_json(tmpl_run *r, const json_t *j, bool content, tv *out)
+{
+    return from_json(r, j, content, 0, out);
+}
 
 /* --- Python's view --- */
 
@@ -231,8 +240,8 @@ bool sh_tv_truth(tv v)
 
 const char *sh_tv_type_name(tv v)
 {
-    static const char *const seqs[SEQ_COUNT] = {"list", "tuple", "_GroupTuple", "range", "dict_keys", "dict_values",
-                                                "dict_items", "generator"};
+    static const char *const seqs[SEQ_COUNT] = {"list",      "tuple",       "_GroupTuple", "range",
+                                                "dict_keys", "dict_values", "dict_items",  "generator"};
     switch (v.kind) {
     case TV_NONE: return "NoneType";
     case TV_BOOL: return "bool";
@@ -293,7 +302,8 @@ static bool numbers_equal(tv a, tv b)
 
 static int equal(tmpl_run *r, tv a, tv b, unsigned depth, bool *out)
 {
-    if (depth > MAX_VALUE_DEPTH) return r ? sh_tmpl_limit(r, "nesting of values", MAX_VALUE_DEPTH) : SH_E_LIMIT;
+    if (depth > MAX_VALUE_DEPTH)
+        return r ? sh_tmpl_limit(r, "nesting of values", MAX_VALUE_DEPTH) : SH_E_LIMIT;
     if (r && sh_tmpl_steps(r, 1) < 0) return r->rc;
     *out = false;
     if (tv_is_number(a) && tv_is_number(b)) {
@@ -333,8 +343,10 @@ static int compare(tmpl_run *r, tv a, tv b, const char *op, unsigned depth, int 
     if (tv_is_number(a) && tv_is_number(b)) {
         int64_t i, j;
         double x = tv_to_double(a), y = tv_to_double(b);
-        if (tv_to_int(a, &i) && tv_to_int(b, &j)) *out = (i > j) - (i < j);
-        else *out = isnan(x) || isnan(y) ? 2 : (x > y) - (x < y);
+        if (tv_to_int(a, &i) && tv_to_int(b, &j))
+            *out = (i > j) - (i < j);
+        else
+            *out = isnan(x) || isnan(y) ? 2 : (x > y) - (x < y);
         return SH_OK;
     }
     if (a.kind == TV_STR && b.kind == TV_STR) {
@@ -351,8 +363,8 @@ static int compare(tmpl_run *r, tv a, tv b, const char *op, unsigned depth, int 
         *out = (a.seq->n > b.seq->n) - (a.seq->n < b.seq->n);
         return SH_OK;
     }
-    return sh_tmpl_type_error(r, "'%s' not supported between instances of '%s' and '%s'", op, sh_tv_type_name(a),
-                              sh_tv_type_name(b));
+    return sh_tmpl_type_error(r, "'%s' not supported between instances of '%s' and '%s'", op,
+                              sh_tv_type_name(a), sh_tv_type_name(b));
 }
 
 int sh_tv_compare(tmpl_run *r, tv a, tv b, const char *op, int *out) { return compare(r, a, b, op, 0, out); }
@@ -365,20 +377,23 @@ int sh_tv_contains(tmpl_run *r, tv container, tv item, bool *out)
     *out = false;
     if (container.kind == TV_STR) {
         if (item.kind != TV_STR)
-            return sh_tmpl_type_error(r, "'in <string>' requires string as left operand, not %s", sh_tv_type_name(item));
+            return sh_tmpl_type_error(r, "'in <string>' requires string as left operand, not %s",
+                                      sh_tv_type_name(item));
         if ((rc = sh_tmpl_pay_bytes(r, container.s->n)) < 0) return rc;
         *out = sh_str_find(sh_ts_str(container.s), sh_ts_str(item.s), 0) != SIZE_MAX;
         return SH_OK;
     }
     if (container.kind == TV_DICT || (container.kind == TV_SEQ && container.seq->kind == SEQ_KEYS)) {
-        if (!sh_tv_hashable(item)) return sh_tmpl_type_error(r, "unhashable type: '%s'", sh_tv_type_name(item));
+        if (!sh_tv_hashable(item))
+            return sh_tmpl_type_error(r, "unhashable type: '%s'", sh_tv_type_name(item));
         if (container.kind == TV_DICT) {
             *out = sh_dict_get(container.d, item).kind != TV_MISSING;
             return SH_OK;
         }
     }
     bool has_in = container.kind == TV_SEQ || container.kind == TV_UNDEF || container.kind == TV_LOOP;
-    if (!has_in) return sh_tmpl_type_error(r, "argument of type '%s' is not iterable", sh_tv_type_name(container));
+    if (!has_in)
+        return sh_tmpl_type_error(r, "argument of type '%s' is not iterable", sh_tv_type_name(container));
     if ((rc = sh_tv_iter(r, container, &it)) < 0) return rc;
     while (!*out && (rc = sh_tv_next(r, &it, &x)) > 0)
         if ((rc = sh_tv_equal(r, x, item, out)) < 0) break;
@@ -434,9 +449,12 @@ int sh_tv_next(tmpl_run *r, tv_iter *it, tv *out)
         it->i += k;
         return 1;
     }
-    if (it->v.kind == TV_DICT) *out = it->v.d->keys[it->i];
-    else if (it->v.kind == TV_LOOP) *out = it->v.loop->items[it->i];
-    else *out = tv_seq_at(it->v.seq, it->i);
+    if (it->v.kind == TV_DICT)
+        *out = it->v.d->keys[it->i];
+    else if (it->v.kind == TV_LOOP)
+        *out = it->v.loop->items[it->i];
+    else
+        *out = tv_seq_at(it->v.seq, it->i);
     it->i++;
     if (it->v.kind == TV_SEQ && it->v.seq->kind == SEQ_ITER) it->v.seq->i_next = it->i;
     return 1;
@@ -469,12 +487,18 @@ int sh_tv_items(tmpl_run *r, tv v, const tv **items, size_t *n)
 size_t sh_slice_resolve(int64_t len, tv lo, tv hi, int64_t step, int64_t *first, int64_t *last)
 {
     int64_t a, b, low = step < 0 ? -1 : 0, high = step < 0 ? len - 1 : len;
-    if (!tv_to_int(lo, &a)) a = step < 0 ? high : low;
-    else if (a < 0) a = a + len < low ? low : a + len;
-    else if (a > high) a = high;
-    if (!tv_to_int(hi, &b)) b = step < 0 ? low : high;
-    else if (b < 0) b = b + len < low ? low : b + len;
-    else if (b > high) b = high;
+    if (!tv_to_int(lo, &a))
+        a = step < 0 ? high : low;
+    else if (a < 0)
+        a = a + len < low ? low : a + len;
+    else if (a > high)
+        a = high;
+    if (!tv_to_int(hi, &b))
+        b = step < 0 ? low : high;
+    else if (b < 0)
+        b = b + len < low ? low : b + len;
+    else if (b > high)
+        b = high;
     *first = a;
     if (last) *last = b;
     if (step > 0 ? a >= b : a <= b) return 0;

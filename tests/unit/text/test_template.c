@@ -1,4 +1,5 @@
-/* The engine's own promises: errors with lines, limits, provenance of text, conversations, shortage of memory. */
+/* The engine's own promises: errors with lines, limits, provenance of text, conversations, shortage of
+ * memory. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdint.h>
@@ -37,7 +38,8 @@ static void render(rendering *x, const char *source, const char *vars, const sh_
     assert_non_null(j);
     *x = (rendering){0};
     x->rc = sh_template_open(&t, source, strlen(source), &x->err);
-    if (x->rc == SH_OK) x->rc = sh_template_render(t, j, opts, &x->out, &x->spans, &x->n_spans, &x->kind, &x->err);
+    if (x->rc == SH_OK)
+        x->rc = sh_template_render(t, j, opts, &x->out, &x->spans, &x->n_spans, &x->kind, &x->err);
     sh_template_free(t);
     json_decref(j);
 }
@@ -72,7 +74,8 @@ static void syntax_errors_name_the_line(void **state)
     expect_error("a\n\n{{ 1 + }}", SH_E_CORRUPT, SH_TEMPLATE_OK, "line 3:");
     expect_error("{% include 'x' %}", SH_E_CORRUPT, SH_TEMPLATE_OK, "cannot read other files");
     expect_error("{% extends 'x' %}", SH_E_CORRUPT, SH_TEMPLATE_OK, "refused");
-    expect_error("\n{{ 99999999999999999999 }}", SH_E_CORRUPT, SH_TEMPLATE_OK, "line 2: an integer beyond 64 bits");
+    expect_error("\n{{ 99999999999999999999 }}", SH_E_CORRUPT, SH_TEMPLATE_OK,
+                 "line 2: an integer beyond 64 bits");
     expect_error("\xff", SH_E_CORRUPT, SH_TEMPLATE_OK, "UTF-8");
 }
 
@@ -82,9 +85,11 @@ static void errors_have_a_kind(void **state)
     expect_error("{{ raise_exception('no: ' ~ 3) }}", SH_E_INVALID, SH_TEMPLATE_RAISED, "no: 3");
     expect_error("\n{{ nope.x }}", SH_E_INVALID, SH_TEMPLATE_UNDEFINED, "line 2: 'nope' is undefined");
     expect_error("{{ d.x.y }}", SH_E_INVALID, SH_TEMPLATE_UNDEFINED, "'dict' has no attribute 'x'");
-    expect_error("{{ messages.append(1) }}", SH_E_INVALID, SH_TEMPLATE_SECURITY, "'append' of 'list' object is unsafe");
+    expect_error("{{ messages.append(1) }}", SH_E_INVALID, SH_TEMPLATE_SECURITY,
+                 "'append' of 'list' object is unsafe");
     expect_error("{{ ''.__class__() }}", SH_E_INVALID, SH_TEMPLATE_SECURITY, "__class__");
-    expect_error("{{ 'a' + 1 }}", SH_E_INVALID, SH_TEMPLATE_OTHER, "can only concatenate str (not \"int\") to str");
+    expect_error("{{ 'a' + 1 }}", SH_E_INVALID, SH_TEMPLATE_OTHER,
+                 "can only concatenate str (not \"int\") to str");
     expect_error("{{ 1|from_json }}", SH_E_INVALID, SH_TEMPLATE_OTHER, "from_json");
 }
 
@@ -99,17 +104,25 @@ static void everything_is_bounded(void **state)
         {"{% for a in range(99999) %}{{ 'x' * 9999 }}{% endfor %}", "output bytes"},
         {"{{ 'x' * 999999999999 }}", "output bytes"},
         {"{{ [1] * 999999999999 }}", ""},
-        {"{% set ns = namespace(s='x') %}{% for i in range(99) %}{% set ns.s = ns.s + ns.s %}{% endfor %}", ""},
-        {"{% set ns = namespace(l=[]) %}{% for i in range(9999) %}{% set ns.l = [ns.l] %}{% endfor %}{{ ns.l }}", "nesting"},
-        {"{% set ns = namespace(l=[]) %}{% for i in range(9999) %}{% set ns.l = [ns.l] %}{% endfor %}{{ ns.l|tojson }}", "nesting"},
-        {"{% set ns = namespace(l=[], k=[]) %}{% for i in range(9999) %}{% set ns.l = [ns.l] %}{% set ns.k = [ns.k] %}"
-         "{% endfor %}{{ ns.l == ns.k }}", "nesting"},
+        {"{% set ns = namespace(s='x') %}{% for i in range(99) %}{% set ns.s = ns.s + ns.s %}{% endfor %}",
+         ""},
+        {"{% set ns = namespace(l=[]) %}{% for i in range(9999) %}{% set ns.l = [ns.l] %}{% endfor %}{{ ns.l "
+         "}}",
+         "nesting"},
+        {"{% set ns = namespace(l=[]) %}{% for i in range(9999) %}{% set ns.l = [ns.l] %}{% endfor %}{{ "
+         "ns.l|tojson }}",
+         "nesting"},
+        {"{% set ns = namespace(l=[], k=[]) %}{% for i in range(9999) %}{% set ns.l = [ns.l] %}{% set ns.k = "
+         "[ns.k] %}"
+         "{% endfor %}{{ ns.l == ns.k }}",
+         "nesting"},
         {"{% set ns = namespace() %}{% set ns.me = ns %}{{ ns }}", "nesting"},
         {"{{ '%1000000d' % 1 }}", "width"},
         {"{{ 'a'|center(99999999999) }}", "output bytes"},
     };
     (void)state;
-    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) expect_error(cases[i].source, SH_E_LIMIT, SH_TEMPLATE_OTHER, cases[i].what);
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
+        expect_error(cases[i].source, SH_E_LIMIT, SH_TEMPLATE_OTHER, cases[i].what);
     sh_template_opts opts = SH_TEMPLATE_OPTS_INIT;
     opts.max_output_bytes = 4;
     rendering x;
@@ -150,7 +163,9 @@ static void expect_marks(const char *source, const char *want)
     rendering x;
     sh_buf marked = {0};
     render(&x, source,
-           "{\"messages\": [{\"role\": \"user\", \"content\": \"  ab,cd \", \"n\": 5, \"tags\": [\"p\", \"q\"]}], \"own\": \"ours\"}", NULL);
+           "{\"messages\": [{\"role\": \"user\", \"content\": \"  ab,cd \", \"n\": 5, \"tags\": [\"p\", "
+           "\"q\"]}], \"own\": \"ours\"}",
+           NULL);
     if (x.rc < 0) print_message("%s: %s\n", source, x.err.msg);
     assert_int_equal(x.rc, SH_OK);
     size_t at = 0;
@@ -188,12 +203,16 @@ static void content_is_marked(void **state)
     expect_marks("{{ " M ".tags|tojson }}", "[\"[p]\", \"[q]\"]");
     expect_marks("{{ " M ".tags }}", "[['p'], ['q']]");
     expect_marks("{{ " M ".n }}{{ " M ".tags|length }}", "52");
-    expect_marks("{% set x %}<{{ " M ".role }}>{% endset %}{{ x }}{{ x|replace('<', '') }}", "<[user]>[user]>");
+    expect_marks("{% set x %}<{{ " M ".role }}>{% endset %}{{ x }}{{ x|replace('<', '') }}",
+                 "<[user]>[user]>");
     expect_marks("{% macro m(v) %}<{{ v }}>{% endmacro %}{{ m(" M ".role) + m(own) }}", "<[user]><ours>");
-    expect_marks("{% set ns = namespace(s='') %}{% for i in range(3) %}{% set ns.s = ns.s + '-' + " M ".role %}{% endfor %}{{ ns.s }}",
+    expect_marks("{% set ns = namespace(s='') %}{% for i in range(3) %}{% set ns.s = ns.s + '-' + " M
+                 ".role %}{% endfor %}{{ ns.s }}",
                  "-[user]-[user]-[user]");
-    expect_marks("{{ '{}:{}'.format(own, " M ".role) }} {{ '%s:%s' % (own, " M ".role) }}", "ours:[user] ours:[user]");
-    expect_marks("{% for k, v in " M ".items() %}{{ k }}{% if loop.first %}={{ v }} {% endif %}{% endfor %}", "[role]=[user] [contentntags]");
+    expect_marks("{{ '{}:{}'.format(own, " M ".role) }} {{ '%s:%s' % (own, " M ".role) }}",
+                 "ours:[user] ours:[user]");
+    expect_marks("{% for k, v in " M ".items() %}{{ k }}{% if loop.first %}={{ v }} {% endif %}{% endfor %}",
+                 "[role]=[user] [contentntags]");
     expect_marks("{{ " M ".role * 2 }}{{ " M ".role|indent }}{{ " M ".role[0] }}", "[useruseruseru]");
     expect_marks("{{ [" M ".role, own]|map('string')|join }}", "[user]ours");
 #undef M
@@ -203,16 +222,21 @@ static void content_is_marked(void **state)
 static void strings_do_not_change(void **state)
 {
     (void)state;
-    expect("{% set a = 'x' + s %}{% set b = a + 'b' %}{% set c = a + 'c' %}{{ a }} {{ b }} {{ c }} {{ b + 'd' }} {{ b + 'e' }} {{ b }}",
+    expect("{% set a = 'x' + s %}{% set b = a + 'b' %}{% set c = a + 'c' %}{{ a }} {{ b }} {{ c }} {{ b + "
+           "'d' }} {{ b + 'e' }} {{ b }}",
            "{\"s\": \"y\"}", "xy xyb xyc xybd xybe xyb");
 }
 
-static void chat(rendering *x, const char *source, const char *messages, bool go_on, bool generate, bool parse)
+static void chat(rendering *x, const char *source, const char *messages, bool go_on, bool generate,
+                 bool parse)
 {
     json_error_t why;
     sh_template *t = NULL;
     json_t *j = json_loads(messages, 0, &why), *special = json_pack("{s:s}", "bos_token", "<s>");
-    sh_chat_input in = {.messages = j, .special = special, .continue_final_message = go_on, .add_generation_prompt = generate};
+    sh_chat_input in = {.messages = j,
+                        .special = special,
+                        .continue_final_message = go_on,
+                        .add_generation_prompt = generate};
     in.parse_tool_arguments = parse;
     *x = (rendering){0};
     assert_non_null(j);
@@ -241,10 +265,13 @@ static void conversations_are_prepared(void **state)
     expect_chat(keep, "[{\"content\": \"a \"}]", false, false, "<s>(a )end");
     expect_chat(keep, "[{\"content\": \"a \"}]", true, false, "<s>(a ");
     expect_chat(trim, "[{\"content\": \"a \"}]", true, false, "(a");
-    expect_chat("{{ messages[0].content[0].text }}!", "[{\"content\": [{\"type\": \"text\", \"text\": \"a\"}]}]", true, false, "a");
-    expect_chat("{{ messages[0].content is defined }}{{ tools is none }}{{ documents is none }}{{ add_generation_prompt }}",
+    expect_chat("{{ messages[0].content[0].text }}!",
+                "[{\"content\": [{\"type\": \"text\", \"text\": \"a\"}]}]", true, false, "a");
+    expect_chat("{{ messages[0].content is defined }}{{ tools is none }}{{ documents is none }}{{ "
+                "add_generation_prompt }}",
                 "[{\"content\": null}]", false, false, "FalseTrueTrueFalse");
-    expect_chat("{{ messages[0].reasoning_content }}{{ messages[0].thinking }}", "[{\"reasoning\": \"r\"}]", false, false, "rr");
+    expect_chat("{{ messages[0].reasoning_content }}{{ messages[0].thinking }}", "[{\"reasoning\": \"r\"}]",
+                false, false, "rr");
     const char *calls = "{{ messages[0].tool_calls[0].function.arguments is mapping }}";
     const char *message = "[{\"tool_calls\": [{\"function\": {\"arguments\": \"{\\\"a\\\": 1}\"}}]}]";
     expect_chat(calls, message, false, true, "True");
@@ -273,9 +300,11 @@ static void conversations_that_cannot_go_on(void **state)
 static void every_allocation_may_fail(void **state)
 {
 #ifdef SHOAL_FAULT
-    const char *source = "{% macro mac(a, b=[1]) %}{{ a ~ b }}{% endmacro %}{% set ns = namespace(s='') %}"
-                         "{% for m in messages %}{% set ns.s = ns.s + m.content + '-' * 300 %}{{ mac(m.content)|upper }}{% endfor %}"
-                         "{{ ns.s }}{{ messages|tojson(indent=2) }}{{ {'a': 1, 'b': 2}|dictsort }}{{ '%s' % messages }}";
+    const char *source =
+        "{% macro mac(a, b=[1]) %}{{ a ~ b }}{% endmacro %}{% set ns = namespace(s='') %}"
+        "{% for m in messages %}{% set ns.s = ns.s + m.content + '-' * 300 %}{{ mac(m.content)|upper }}{% "
+        "endfor %}"
+        "{{ ns.s }}{{ messages|tojson(indent=2) }}{{ {'a': 1, 'b': 2}|dictsort }}{{ '%s' % messages }}";
     long k = 0;
     for (;; k++) {
         rendering x;
@@ -285,7 +314,8 @@ static void every_allocation_may_fail(void **state)
         x = (rendering){0};
         sh_fault_arm(SH_FAULT_ALLOC, k);
         x.rc = sh_template_open(&t, source, strlen(source), &x.err);
-        if (x.rc == SH_OK) x.rc = sh_template_render(t, j, NULL, &x.out, &x.spans, &x.n_spans, &x.kind, &x.err);
+        if (x.rc == SH_OK)
+            x.rc = sh_template_render(t, j, NULL, &x.out, &x.spans, &x.n_spans, &x.kind, &x.err);
         bool fired = sh_fault_fired(SH_FAULT_ALLOC);
         sh_fault_arm(SH_FAULT_ALLOC, -1);
         if (fired && x.rc != SH_E_NOMEM) print_message("allocation %ld: %s\n", k, x.err.msg);
@@ -303,10 +333,10 @@ static void every_allocation_may_fail(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(syntax_errors_name_the_line),  cmocka_unit_test(errors_have_a_kind),
-        cmocka_unit_test(everything_is_bounded),        cmocka_unit_test(nesting_of_source_is_bounded),
-        cmocka_unit_test(content_is_marked),            cmocka_unit_test(strings_do_not_change),
-        cmocka_unit_test(conversations_are_prepared),   cmocka_unit_test(conversations_that_cannot_go_on),
+        cmocka_unit_test(syntax_errors_name_the_line), cmocka_unit_test(errors_have_a_kind),
+        cmocka_unit_test(everything_is_bounded),       cmocka_unit_test(nesting_of_source_is_bounded),
+        cmocka_unit_test(content_is_marked),           cmocka_unit_test(strings_do_not_change),
+        cmocka_unit_test(conversations_are_prepared),  cmocka_unit_test(conversations_that_cannot_go_on),
         cmocka_unit_test(every_allocation_may_fail),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

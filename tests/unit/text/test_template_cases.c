@@ -1,4 +1,5 @@
-/* The language, case by case, against what jinja2 made of the same templates (tests/data/templates/cases.json). */
+/* The language, case by case, against what jinja2 made of the same templates
+ * (tests/data/templates/cases.json). */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdint.h>
@@ -17,14 +18,16 @@ enum { CLOCK = 1769862896 /* 2026-01-31 12:34:56 UTC */ };
 static const char *const kind_names[] = {"ok", "raise_exception", "undefined", "security", "other"};
 
 /* NULL when got agrees with what the case wants, else what differs. */
-static const char *compare(const json_t *c, int opened, int rc, enum sh_template_error kind, const sh_buf *got, const sh_err *err)
+static const char *compare(const json_t *c, int opened, int rc, enum sh_template_error kind,
+                           const sh_buf *got, const sh_err *err)
 {
     const char *error = json_string_value(json_object_get(c, "error"));
     const char *message = json_string_value(json_object_get(c, "message"));
     const json_t *out = json_object_get(c, "out");
     if (!error) {
         if (opened < 0 || rc < 0) return err->msg;
-        bool same = got->n == json_string_length(out) && memcmp(sh_buf_str(got).p, json_string_value(out), got->n) == 0;
+        bool same = got->n == json_string_length(out) &&
+                    memcmp(sh_buf_str(got).p, json_string_value(out), got->n) == 0;
         return same ? NULL : sh_buf_str(got).p;
     }
     if (strcmp(error, "syntax") == 0) return opened < 0 ? NULL : "(accepted)";
@@ -43,7 +46,8 @@ static bool run_case(const json_t *c, const json_t *vars)
     sh_err err = {0};
     enum sh_template_error kind = SH_TEMPLATE_OK;
     opts.now_unix = CLOCK;
-    int rc = SH_OK, opened = sh_template_open(&t, json_string_value(source), json_string_length(source), &err);
+    int rc = SH_OK,
+        opened = sh_template_open(&t, json_string_value(source), json_string_length(source), &err);
     if (opened == SH_OK) rc = sh_template_render(t, vars, &opts, &out, NULL, NULL, &kind, &err);
     const char *differs = compare(c, opened, rc, kind, &out, &err);
     if (differs) {

@@ -34,8 +34,8 @@ static bool read_file(const char *path, sh_buf *out)
 }
 
 /* One rendering, or the name of its error in *kind with the message in err. */
-static bool render(const sh_template *t, const json_t *special, const json_t *conv, bool generate, sh_buf *out,
-                   enum sh_template_error *kind, sh_err *err)
+static bool render(const sh_template *t, const json_t *special, const json_t *conv, bool generate,
+                   sh_buf *out, enum sh_template_error *kind, sh_err *err)
 {
     json_t *kwargs = json_deep_copy(json_object_get(conv, "kwargs"));
     sh_template_opts opts = SH_TEMPLATE_OPTS_INIT;
@@ -57,18 +57,20 @@ static bool render(const sh_template *t, const json_t *special, const json_t *co
     return rc == SH_OK;
 }
 
-static void complain(tally *s, const char *name, const char *conv, const char *what, const char *want, const char *got)
+static void complain(tally *s, const char *name, const char *conv, const char *what, const char *want,
+                     const char *got)
 {
     size_t i = 0;
     while (want[i] && want[i] == got[i]) i++;
     size_t from = i > 60 ? i - 60 : 0;
-    print_message("%s, %s, %s: differs at byte %zu\n  expected: %.140s\n  rendered: %.140s\n", name, conv, what, i, want + from,
-                  got + from);
+    print_message("%s, %s, %s: differs at byte %zu\n  expected: %.140s\n  rendered: %.140s\n", name, conv,
+                  what, i, want + from, got + from);
     s->failed++;
 }
 
-static void check(tally *s, const char *name, const char *conv, const char *what, const char *want_text, const char *want_error,
-                  const char *want_message, bool ok, const sh_buf *got, enum sh_template_error kind, const sh_err *err)
+static void check(tally *s, const char *name, const char *conv, const char *what, const char *want_text,
+                  const char *want_error, const char *want_message, bool ok, const sh_buf *got,
+                  enum sh_template_error kind, const sh_err *err)
 {
     s->n++;
     s->rendered += want_text != NULL;
@@ -86,8 +88,8 @@ static void check(tally *s, const char *name, const char *conv, const char *what
     }
 }
 
-static void check_conversation(tally *s, const char *name, const sh_template *t, const json_t *all, const json_t *conv,
-                               const json_t *want)
+static void check_conversation(tally *s, const char *name, const sh_template *t, const json_t *all,
+                               const json_t *conv, const json_t *want)
 {
     sh_err err = {0};
     sh_buf out = {0}, full = {0};
@@ -158,7 +160,8 @@ static void published_templates(void **state)
     }
     closedir(dir);
     json_decref(all);
-    print_message("%u templates: %u of %u renderings and errors as expected\n", n_templates, s.n - s.failed, s.n);
+    print_message("%u templates: %u of %u renderings and errors as expected\n", n_templates, s.n - s.failed,
+                  s.n);
     assert_true(s.rendered > 1000);
     assert_int_equal(s.failed, 0);
 }
