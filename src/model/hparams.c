@@ -45,8 +45,11 @@ int sh_hparams_check(const sh_hparams *hp, const char *where, sh_err *err)
     if (hp->n_rot % 2) return sh_fail(err, SH_E_CORRUPT, "%s: rotary size %u is odd", where, hp->n_rot);
     if (!(hp->norm_eps >= 0 && hp->norm_eps < 1))
         return sh_fail(err, SH_E_CORRUPT, "%s: norm epsilon %g (expected 0 to 1)", where, (double)hp->norm_eps);
-    if (!isfinite(hp->attention_scale) || !isfinite(hp->embed_scale) || !isfinite(hp->residual_scale) || !isfinite(hp->logit_scale))
-        return sh_fail(err, SH_E_CORRUPT, "%s: a scale is not finite", where);
+    const float scales[] = {hp->attention_scale, hp->embed_scale, hp->residual_scale, hp->logit_scale, hp->attention_softcap, hp->final_softcap};
+    for (size_t i = 0; i < sizeof scales / sizeof scales[0]; i++)
+        if (!isfinite(scales[i])) return sh_fail(err, SH_E_CORRUPT, "%s: a scale or cap is not finite", where);
+    if (!(hp->alibi_max_bias > 0 && hp->alibi_max_bias <= 64))
+        return sh_fail(err, SH_E_CORRUPT, "%s: alibi bias %g (expected up to 64)", where, (double)hp->alibi_max_bias);
     if (hp->position == SH_POSITION_ROPE && !(hp->rope.theta > 0 && hp->rope.theta < 1e18 && hp->rope_local.theta > 0))
         return sh_fail(err, SH_E_CORRUPT, "%s: rotary base %g (expected a positive number)", where, hp->rope.theta);
     return SH_OK;

@@ -9,6 +9,7 @@
 
 #include "base/endian.h"
 #include "base/mem.h"
+#include "model/rope.h"
 #include "os/file.h"
 
 enum { LANES = 16 };
@@ -17,7 +18,8 @@ int sh_kv_open(sh_kv **out, const sh_model *m, enum sh_kv_type type, uint32_t n_
 {
     const sh_hparams *hp = sh_model_hparams(m);
     size_t n_heads = (size_t)hp->n_layers * hp->n_kv_heads, per_head, bytes;
-    if (n_ctx == 0 || n_ctx > 1u << 30) return sh_fail(err, SH_E_INVALID, "context of %u tokens (expected 1 to %u)", n_ctx, 1u << 30);
+    if (n_ctx == 0 || n_ctx > SH_MAX_POSITIONS)
+        return sh_fail(err, SH_E_INVALID, "context of %u tokens (expected 1 to %d)", n_ctx, SH_MAX_POSITIONS);
     if ((unsigned)type >= SH_KV_TYPE_COUNT) return sh_fail(err, SH_E_INVALID, "cache type %d is unknown", (int)type);
     n_ctx = (n_ctx + LANES - 1) / LANES * LANES;
     if (!sh_mul3(&bytes, (size_t)n_ctx, hp->head_dim, 16) || !sh_mul(&bytes, per_head = sh_kv_head_bytes(type, hp->head_dim, n_ctx), n_heads))

@@ -64,6 +64,19 @@ static double *divided(sh_arena *arena, const double *f, const float *by, uint32
     return out;
 }
 
+/* sincos takes angles below 2^30, and positions stay below 2^28: hostile files must not get past that. */
+static int check_range(const sh_rope *r, sh_err *err)
+{
+    for (uint32_t j = 0; j < r->n_pairs; j++) {
+        double f = r->freq[j], g = r->freq_long ? r->freq_long[j] : 0;
+        if (!(f >= 0 && f <= 4 && g >= 0 && g <= 4))
+            return sh_fail(err, SH_E_CORRUPT, "rotary frequency %u is %g (expected 0 to 4)", j, f >= 0 && f <= 4 ? g : f);
+    }
+    if (!(r->magnitude >= 0 && r->magnitude <= 1e6))
+        return sh_fail(err, SH_E_CORRUPT, "rotary scaling: factor %g of cosine and sine (expected 0 to 1e6)", r->magnitude);
+    return SH_OK;
+}
+
 int sh_rope_init(sh_rope *r, const sh_rope_params *p, uint32_t n_rot, sh_arena *arena, sh_err *err)
 {
     uint32_t n = n_rot / 2;
@@ -78,11 +91,11 @@ int sh_rope_init(sh_rope *r, const sh_rope_params *p, uint32_t n_rot, sh_arena *
         for (uint32_t j = 0; j < n; j++) f[j] = llama3_scaled(f[j], p);
     if (p->freq_divisor)
         for (uint32_t j = 0; j < n; j++) f[j] /= p->freq_divisor[j];
-    if (p->scaling != SH_ROPE_SCALE_LONGROPE || !n) return SH_OK;
+    if (p->scaling != SH_ROPE_SCALE_LONGROPE || !n) return check_range(r, err);
     r->original_ctx = p->original_ctx;
     r->freq_long = divided(arena, f, p->long_factor, n);
     r->freq = divided(arena, f, p->short_factor, n);
-    return r->freq && r->freq_long ? SH_OK : sh_fail_nomem(err, n * sizeof *f);
+    return r->freq && r->freq_long ? check_range(r, err) : sh_fail_nomem(err, n * sizeof *f);
 }
 
 void sh_rope_at(const sh_rope *r, uint32_t pos, bool use_long, float *cos_out, float *sin_out)

@@ -22,7 +22,9 @@ typedef struct sh_rope {
     uint32_t original_ctx;   /* longrope: where freq_long takes over; else 0 */
 } sh_rope;
 
-/* n_pairs 0 gives an empty table. The arrays belong to the arena. */
+/* n_rot 0 gives an empty table. The arrays belong to the arena. SH_E_CORRUPT when a frequency is no number of turns that
+ * a model can mean. Positions are below SH_MAX_POSITIONS. */
+enum { SH_MAX_POSITIONS = 1 << 28 };
 int sh_rope_init(sh_rope *r, const sh_rope_params *p, uint32_t n_rot, sh_arena *arena, sh_err *err);
 /* The factor of cos and sin that p means, 1 without scaling. */
 double sh_rope_magnitude(const sh_rope_params *p);
