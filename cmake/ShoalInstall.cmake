@@ -1,4 +1,4 @@
-# libshoal (static and shared), the program, headers, pkg-config, man page, completions, the bundled model.
+# libshoal (static and shared), the program, headers, pkg-config file, man pages, completions, the bundled models.
 set(objects "")
 foreach(layer IN LISTS SHOAL_LAYERS)
   if(NOT layer MATCHES "^(server|cli)$")
@@ -22,3 +22,27 @@ if(app AND TARGET sh_cli)
 endif()
 install(TARGETS shoal_static shoal_shared LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR} ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR})
 install(DIRECTORY include/shoal DESTINATION ${CMAKE_INSTALL_INCLUDEDIR} FILES_MATCHING PATTERN "*.h")
+
+# The static library's own needs go to Requires.private: pkg-config --static adds them.
+configure_file(${CMAKE_SOURCE_DIR}/cmake/shoal.pc.in ${CMAKE_BINARY_DIR}/shoal.pc @ONLY)
+install(FILES ${CMAKE_BINARY_DIR}/shoal.pc DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig)
+
+file(GLOB man_pages CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/docs/man/*.1)
+install(FILES ${man_pages} DESTINATION ${CMAKE_INSTALL_MANDIR}/man1)
+file(GLOB models CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/models/*)
+install(FILES ${models} DESTINATION ${CMAKE_INSTALL_DATADIR}/shoal/models)
+
+# The completions are printed by the program from its own command table.
+if(TARGET shoal AND NOT CMAKE_CROSSCOMPILING)
+  foreach(shell bash zsh fish)
+    add_custom_command(OUTPUT ${CMAKE_BINARY_DIR}/completion/shoal.${shell}
+      COMMAND ${CMAKE_COMMAND} -E make_directory ${CMAKE_BINARY_DIR}/completion
+      COMMAND shoal completion ${shell} > ${CMAKE_BINARY_DIR}/completion/shoal.${shell}
+      DEPENDS shoal VERBATIM)
+    list(APPEND completions ${CMAKE_BINARY_DIR}/completion/shoal.${shell})
+  endforeach()
+  add_custom_target(completions ALL DEPENDS ${completions})
+  install(FILES ${CMAKE_BINARY_DIR}/completion/shoal.bash DESTINATION ${CMAKE_INSTALL_DATADIR}/bash-completion/completions RENAME shoal)
+  install(FILES ${CMAKE_BINARY_DIR}/completion/shoal.zsh DESTINATION ${CMAKE_INSTALL_DATADIR}/zsh/site-functions RENAME _shoal)
+  install(FILES ${CMAKE_BINARY_DIR}/completion/shoal.fish DESTINATION ${CMAKE_INSTALL_DATADIR}/fish/vendor_completions.d)
+endif()

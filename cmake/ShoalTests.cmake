@@ -9,6 +9,8 @@ function(shoal_test source library label)
   target_link_libraries(${name} PRIVATE ${library} PkgConfig::CMOCKA)
   target_include_directories(${name} PRIVATE ${CMAKE_SOURCE_DIR}/tests)
   target_compile_definitions(${name} PRIVATE ${test_defs})
+  # A path that a test cuts short fails that test by itself: gcc's guess about it is noise.
+  target_compile_options(${name} PRIVATE $<$<C_COMPILER_ID:GNU>:-Wno-format-truncation>)
   add_test(NAME ${name} COMMAND ${name} WORKING_DIRECTORY ${CMAKE_SOURCE_DIR})
   set_tests_properties(${name} PROPERTIES SKIP_RETURN_CODE 77 TIMEOUT 900 LABELS ${label})
 endfunction()

@@ -2,7 +2,6 @@
 #ifndef SH_UNIT_TEST_H
 #define SH_UNIT_TEST_H
 
-#include <assert.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdbool.h>
@@ -14,9 +13,6 @@
 #include <cmocka.h>
 
 #include <shoal/err.h>
-
-#undef assert /* cmocka's mock_assert macro is not wanted: assert stays the one of the C library */
-#include <assert.h>
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
