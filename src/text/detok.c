@@ -10,7 +10,7 @@
 #include <string.h>
 
 static const char replacement[] = "\xef\xbf\xbd";
-enum { REPLACEMENT_BYTES = 3, MAX_HELD_BYTES = 4096, MAX_HELD_IDS = 512 };
+enum { REPLACEMENT_BYTES = 3, MAX_HELD_BYTES = 4096, MAX_HELD_IDS = 64 };
 
 /* Append p[0..n) with each maximal ill-formed part replaced. */
 static void add_lossy(sh_buf *out, const char *p, size_t n)
@@ -497,8 +497,11 @@ int sh_detok_add(sh_detok *d, sh_token id, sh_buf *out, sh_err *err)
     sh_buf_add(&d->held, &id, sizeof id);
     if ((rc = sh_buf_ok(&d->held, err)) < 0) goto out;
     if ((rc = sh_tokenizer_decode_to(d->t, window(d), window_count(d), d->skip_special, &text, err)) < 0) goto out;
+    /* ill-formed bytes after a finished character can turn that one into U+FFFD too; it cannot be taken back, so such
+     * text waits with the rest for the flush, or until much is held */
+    bool grew = text.n > d->prefix.n && (!d->prefix.n || memcmp(text.p, d->prefix.p, d->prefix.n) == 0);
     bool full = window_count(d) >= MAX_HELD_IDS;
-    if (!full && (text.n <= d->prefix.n || ends_replaced(text.p, text.n))) goto out;
+    if (!full && (!grew || ends_replaced(text.p, text.n))) goto out;
     sh_str more = fresh(d, &text);
     sh_buf_add(out, more.p, more.n);
     if ((rc = sh_buf_ok(out, err)) < 0) goto out;

@@ -168,6 +168,8 @@ static int build_bert(sh_tokenizer *t, const sh_vocab_desc *d, sh_err *err)
     if ((rc = tok_symbols(t, err)) < 0 || (rc = tok_wordpiece_build(t, true, "", err)) < 0) return rc;
     if (t->cls < 0) t->cls = t->bos;
     if (t->sep < 0) t->sep = t->eos;
+    if (t->bos < 0) t->bos = t->cls;
+    if (t->eos < 0) t->eos = t->sep;
     tok_item single[] = {{t->cls, 0}, {ITEM_A, 0}, {t->sep, 0}};
     tok_item pair[] = {{t->cls, 0}, {ITEM_A, 0}, {t->sep, 0}, {ITEM_B, 1}, {t->sep, 1}};
     t->single = sh_arena_alloc(t->arena, 3, sizeof *single);

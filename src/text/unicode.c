@@ -59,36 +59,11 @@ bool uc_is_word(uint32_t cp)
            c == UTF8PROC_CATEGORY_PC;
 }
 
-bool uc_is_mark_nonspacing(uint32_t cp)
-{
-    return cp >= 0x300 && utf8proc_category((utf8proc_int32_t)cp) == UTF8PROC_CATEGORY_MN;
-}
-
-bool uc_is_punct_bert(uint32_t cp)
-{
-    if (cp < 0x80) return cp > 32 && cp < 127 && !((cp | 32) - 'a' < 26 || cp - '0' < 10);
-    return (uc_classify(cp) & UC_P) != 0;
-}
-
 bool uc_is_cjk(uint32_t cp)
 {
     return (cp >= 0x4e00 && cp <= 0x9fff) || (cp >= 0x3400 && cp <= 0x4dbf) || (cp >= 0x20000 && cp <= 0x2a6df) ||
            (cp >= 0x2a700 && cp <= 0x2b73f) || (cp >= 0x2b740 && cp <= 0x2b81f) || (cp >= 0x2b920 && cp <= 0x2ceaf) ||
            (cp >= 0xf900 && cp <= 0xfaff) || (cp >= 0x2f800 && cp <= 0x2fa1f);
-}
-
-bool uc_is_other(uint32_t cp)
-{
-    if (cp < 0x80) return cp < 32 || cp == 127;
-    switch (utf8proc_category((utf8proc_int32_t)cp)) {
-    case UTF8PROC_CATEGORY_CC:
-    case UTF8PROC_CATEGORY_CF:
-    case UTF8PROC_CATEGORY_CS:
-    case UTF8PROC_CATEGORY_CO:
-        return true;
-    default:
-        return false;
-    }
 }
 
 unsigned uc_lower(uint32_t cp, uint32_t out[2])

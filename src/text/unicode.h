@@ -25,6 +25,7 @@ void uc_fill_table(uint8_t table[65536]);
 
 bool uc_is_space(uint32_t cp); /* White_Space */
 bool uc_is_word(uint32_t cp);  /* \w: alphabetic, mark, decimal digit, connector, joiner */
+/* As BERT's stages in the tokenizers library see them (unicode_bert.c). */
 bool uc_is_mark_nonspacing(uint32_t cp);
 bool uc_is_punct_bert(uint32_t cp); /* ASCII that is no letter, digit, space or control; or \p{P} */
 bool uc_is_cjk(uint32_t cp);        /* the ideograph blocks that BERT spaces out */

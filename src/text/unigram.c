@@ -15,8 +15,9 @@ typedef struct place {
 
 static void improve(place *at, double score, uint32_t from, int32_t id, bool f32)
 {
+    if (f32) score = (double)(float)score;
     if (at->from != UINT32_MAX && !(score > at->score)) return;
-    at->score = f32 ? (double)(float)score : score;
+    at->score = score;
     at->from = from;
     at->id = id;
 }
