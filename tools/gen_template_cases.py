@@ -355,6 +355,7 @@ plain text
 {{ [1.0, 2.50, 1e7, -1e-7]|tojson }} {{ 1e7|tojson }} {{ 12345678.9|tojson }} {{ true|tojson }} {{ none|tojson }} {{ "é\u0000"|tojson }}
 {{ {'a': {'b': [1, {'c': none}]}}|tojson(indent=2) }} {{ [1,[2,[3]]]|tojson(2) }} {{ 'é'|tojson(true) }} {{ {'b':1,'a':[{'z':1,'y':2}]}|tojson(sort_keys=true, separators=(',',':')) }}
 {{ tojson }}|
+{{ 'a\x7f\u00a0😀' | tojson(ensure_ascii=true) }} {{ '\x7f'|tojson }}
 {{ xs|tojson(indent=4)|indent(2) }} {{ xs|tojson|length }} {{ xs|tojson|safe }} {{ (xs|tojson) ~ 'x' }}
 {% set x %}{{ xs|tojson }}{% endset %}{{ x|length }}{{ x is string }}
 {% set x = xs|map('string')|join(',') if xs else 'none' %}{{ x }}

@@ -250,7 +250,7 @@ static void json_text(tmpl_buf *b, const tv_str *s, bool ensure_ascii)
         uint32_t cp;
         bool ok;
         k = sh_utf8_decode(s->p + i, s->n - i, &cp, &ok);
-        if (cp >= 0x20 && cp != '"' && cp != '\\' && (cp < 0x80 || !ensure_ascii)) continue;
+        if (cp >= 0x20 && cp != '"' && cp != '\\' && (cp < 0x7f || !ensure_ascii)) continue;
         sh_tb_sub(b, s, plain, i);
         plain = i + k;
         const char *hit = cp && cp < 0x80 ? strchr(from, (char)cp) : NULL;

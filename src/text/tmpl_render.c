@@ -73,11 +73,14 @@ int sh_tmpl_raise(tmpl_run *r, enum sh_template_error kind, const char *fmt, ...
     va_start(ap, fmt);
     vsnprintf(text, sizeof text, fmt, ap);
     va_end(ap);
+    size_t n = strlen(text), room = kind == SH_TEMPLATE_RAISED ? sizeof text - 1 : sizeof text - 48;
+    if (n > room) n = room;
+    text[n - sh_utf8_tail(text, n)] = 0; /* a cut leaves no half character */
     r->kind = kind;
     if (kind == SH_TEMPLATE_RAISED)
         r->rc = sh_fail(r->err, SH_E_INVALID, "%s", text);
     else
-        r->rc = sh_fail(r->err, SH_E_INVALID, "template: line %u: %.440s", r->line, text);
+        r->rc = sh_fail(r->err, SH_E_INVALID, "template: line %u: %s", r->line, text);
     return r->rc;
 }
 

@@ -93,6 +93,19 @@ static void errors_have_a_kind(void **state)
     expect_error("{{ 1|from_json }}", SH_E_INVALID, SH_TEMPLATE_OTHER, "from_json");
 }
 
+static void long_messages_are_cut_between_characters(void **state)
+{
+    rendering x;
+    (void)state;
+    render(&x, "{{ raise_exception('x' + '\xd8\xb3' * 400) }}", "{}", NULL);
+    assert_int_equal(x.kind, SH_TEMPLATE_RAISED);
+    assert_int_equal(strlen(x.err.msg), sizeof x.err.msg - 1);
+    rendering_clear(&x);
+    render(&x, "{{ raise_exception('\xd8\xb3' * 400) }}", "{}", NULL);
+    assert_int_equal(strlen(x.err.msg), sizeof x.err.msg - 2);
+    rendering_clear(&x);
+}
+
 static void everything_is_bounded(void **state)
 {
     static const struct {
@@ -333,10 +346,15 @@ static void every_allocation_may_fail(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(syntax_errors_name_the_line), cmocka_unit_test(errors_have_a_kind),
-        cmocka_unit_test(everything_is_bounded),       cmocka_unit_test(nesting_of_source_is_bounded),
-        cmocka_unit_test(content_is_marked),           cmocka_unit_test(strings_do_not_change),
-        cmocka_unit_test(conversations_are_prepared),  cmocka_unit_test(conversations_that_cannot_go_on),
+        cmocka_unit_test(syntax_errors_name_the_line),
+        cmocka_unit_test(errors_have_a_kind),
+        cmocka_unit_test(long_messages_are_cut_between_characters),
+        cmocka_unit_test(everything_is_bounded),
+        cmocka_unit_test(nesting_of_source_is_bounded),
+        cmocka_unit_test(content_is_marked),
+        cmocka_unit_test(strings_do_not_change),
+        cmocka_unit_test(conversations_are_prepared),
+        cmocka_unit_test(conversations_that_cannot_go_on),
         cmocka_unit_test(every_allocation_may_fail),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
