@@ -37,6 +37,28 @@ static int render_template(const sh_model *m, const sh_chat_input *in, sh_buf *t
     return rc;
 }
 
+/* A role comes from the conversation too, but templates build special tokens around it ("<|" + role + "|>"). Spans that
+ * are just the role of some message, a plain word, are therefore no foreign text. */
+static bool is_role(const json_t *messages, sh_str s)
+{
+    for (size_t i = 0; i < s.n; i++)
+        if (!((s.p[i] >= 'a' && s.p[i] <= 'z') || s.p[i] == '_')) return false;
+    for (size_t i = 0; i < json_array_size(messages); i++) {
+        const char *role = json_string_value(json_object_get(json_array_get(messages, i), "role"));
+        if (role && sh_str_is(s, role)) return true;
+    }
+    return false;
+}
+
+static size_t drop_role_spans(const sh_chat_input *in, sh_str text, sh_span *spans, size_t n_spans)
+{
+    size_t kept = 0;
+    for (size_t i = 0; i < n_spans; i++)
+        if (!is_role(in->messages, sh_str_n(text.p + spans[i].begin, spans[i].end - spans[i].begin)))
+            spans[kept++] = spans[i];
+    return kept;
+}
+
 /* ---- plain conversations ---- */
 
 static bool has_chatml(const sh_model *m)
@@ -159,6 +181,7 @@ int sh_chat_encode(const sh_model *m, const sh_chat_input *in, sh_token **ids, s
     sh_buf text = {0};
     if (!t) return sh_fail(err, SH_E_UNSUPPORTED, "a conversation needs a tokenizer, and this model has none");
     int rc = render(m, in, &text, &spans, &n_spans, err);
+    if (rc == SH_OK) n_spans = drop_role_spans(in, sh_buf_str(&text), spans, n_spans);
     if (rc == SH_OK) rc = encode_spans(t, sh_buf_str(&text), spans, n_spans, !sh_model_template(m), ids, n, err);
     sh_free(spans);
     sh_buf_clear(&text);
