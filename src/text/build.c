@@ -73,6 +73,27 @@ int tok_add_regex(sh_tokenizer *t, sh_str pattern, const sh_regex **out, const c
 
 /* --- BPE --- */
 
+/* --- merges, a batch at a time ---
+ *
+ * A merge needs three look-ups in the vocabulary and one place in the table of pairs, each in memory that is cold. Doing
+ * every step for a whole batch before the next step lets the misses overlap: a third of the time of one by one. */
+
+enum { QUEUE = 32, JOB_BYTES = 256 };
+
+typedef struct merge_job {
+    sh_str a, b; /* as given, for messages */
+    uint32_t rank, n[3];
+    const char *raw[3]; /* left, right, both */
+    uint64_t hash[3];
+    int32_t id[3]; /* -2: still to be found */
+    char room[JOB_BYTES];
+} merge_job;
+
+struct merge_queue {
+    merge_job jobs[QUEUE];
+    size_t n;
+};
+
 int tok_bpe_begin(sh_tokenizer *t, size_t n_merges, sh_err *err)
 {
     tok_bpe *b = &t->bpe;
@@ -84,33 +105,58 @@ int tok_bpe_begin(sh_tokenizer *t, size_t n_merges, sh_err *err)
     memset(b->pairs, 0xff, cap * sizeof *b->pairs);
     b->mask = (uint32_t)cap - 1;
     b->n_merges = n_merges;
+    b->queue = sh_alloc(1, sizeof *b->queue);
+    if (!b->queue) return sh_fail_nomem(err, sizeof *b->queue);
+    b->queue->n = 0;
     return SH_OK;
 }
 
-/* A part of a merge: its spelling is mapped as the vocabulary's are. */
-static int32_t find_part(const tok_vocab *v, sh_str s, char *raw, size_t cap, size_t *n_raw)
+/* The bytes of one part; false when it is no spelling of this vocabulary or does not fit. */
+static bool unmap_part(const tok_vocab *v, sh_str s, char *raw, size_t cap, uint32_t *n_raw)
 {
-    if (!v->byte_level) {
-        if (s.n > cap) return -1;
-        memcpy(raw, s.p, s.n);
-        *n_raw = s.n;
-        return vocab_find(v, s.p, s.n);
-    }
     size_t n = 0;
+    if (!v->byte_level) {
+        if (s.n > cap) return false;
+        memcpy(raw, s.p, s.n);
+        *n_raw = (uint32_t)s.n;
+        return true;
+    }
     for (size_t i = 0; i < s.n;) {
         size_t len = 1;
         uint32_t cp = (unsigned char)s.p[i];
+        int byte = (int)cp;
         if (cp <= 32 || cp >= 127) {
-            if (u8_len(s.p + i) > s.n - i) return -1;
+            if (u8_len(s.p + i) > s.n - i) return false;
             cp = u8_get(s.p + i, &len);
+            byte = letter_to_byte(cp);
         }
-        int byte = letter_to_byte(cp);
-        if (byte < 0 || n == cap) return -1;
+        if (byte < 0 || n == cap) return false;
         raw[n++] = (char)byte;
         i += len;
     }
-    *n_raw = n;
-    return n == 1 ? -2 : vocab_find(v, raw, n);
+    *n_raw = (uint32_t)n;
+    return true;
+}
+
+/* The result of a merge with continuing_subword_prefix leaves out the right part's prefix. */
+static bool job_fill(const sh_tokenizer *t, merge_job *j, char *room, size_t cap)
+{
+    const tok_vocab *v = &t->vocab;
+    size_t skip = t->bpe.prefix ? strlen(t->bpe.prefix) : 0;
+    /* left, right and left again with right less its prefix */
+    if (!unmap_part(v, j->a, room, cap, &j->n[0])) return false;
+    if (!unmap_part(v, j->b, room + j->n[0], cap - j->n[0], &j->n[1])) return false;
+    j->raw[0] = j->raw[2] = room;
+    j->raw[1] = room + j->n[0];
+    j->n[2] = j->n[0] + j->n[1];
+    if (!skip || j->n[1] < skip || memcmp(j->raw[1], t->bpe.prefix, skip) != 0) return true;
+    char *both = room + j->n[2];
+    if (cap < 2 * (size_t)j->n[2]) return false;
+    memcpy(both, room, j->n[0]);
+    memcpy(both + j->n[0], j->raw[1] + skip, j->n[1] - skip);
+    j->raw[2] = both;
+    j->n[2] -= (uint32_t)skip;
+    return true;
 }
 
 static void pair_put(tok_bpe *b, uint32_t left, uint32_t right, uint32_t rank, int32_t id)
@@ -122,37 +168,89 @@ static void pair_put(tok_bpe *b, uint32_t left, uint32_t right, uint32_t rank, i
     b->pairs[i] = (tok_pair){left, right, rank, id};
 }
 
-int tok_bpe_merge(sh_tokenizer *t, sh_str a, sh_str c, uint32_t rank, bool strict, const char *where, sh_err *err)
+static void job_hash(const sh_tokenizer *t, merge_job *j)
 {
-    enum { MAX_RAW = 2048 };
-    tok_bpe *b = &t->bpe;
-    const tok_vocab *v = &t->vocab;
-    char raw[2 * MAX_RAW];
-    size_t n_left = 0, n_right = 0, skip = b->prefix ? strlen(b->prefix) : 0;
-    int32_t left = find_part(v, a, raw, MAX_RAW, &n_left), right = -1, id = -1;
-    if (left == -2) left = b->byte_id[(uint8_t)raw[0]];
-    if (left >= 0) {
-        right = find_part(v, c, raw + n_left, MAX_RAW, &n_right);
-        if (right == -2) right = b->byte_id[(uint8_t)raw[n_left]];
+    for (int k = 0; k < 3; k++) {
+        j->id[k] = -2;
+        if (j->n[k] == 1 && t->vocab.byte_level) {
+            j->id[k] = t->bpe.byte_id[(uint8_t)j->raw[k][0]];
+            continue;
+        }
+        j->hash[k] = vocab_hash(&t->vocab, j->raw[k], j->n[k]);
+        vocab_fetch(&t->vocab, j->hash[k]);
     }
-    if (right >= 0 && skip && n_right >= skip && memcmp(raw + n_left, b->prefix, skip) == 0) {
-        memmove(raw + n_left, raw + n_left + skip, n_right - skip);
-        n_right -= skip;
-    }
-    if (right >= 0) {
-        /* most lists number their results in order: try the one after the last before looking it up */
-        sh_str guess = b->guess < v->n ? vocab_raw(v, b->guess) : sh_str_n("", 0);
-        bool hit = guess.n == n_left + n_right && memcmp(guess.p, raw, guess.n) == 0 && v->in_model[b->guess];
-        id = hit ? b->guess : vocab_find(v, raw, n_left + n_right);
-        b->guess = id + 1;
-    }
-    if (id >= 0) {
-        pair_put(b, (uint32_t)left, (uint32_t)right, rank, id);
+}
+
+static int job_put(sh_tokenizer *t, const merge_job *j, bool strict, const char *where, sh_err *err)
+{
+    if (j->id[0] >= 0 && j->id[1] >= 0 && j->id[2] >= 0) {
+        pair_put(&t->bpe, (uint32_t)j->id[0], (uint32_t)j->id[1], j->rank, j->id[2]);
         return SH_OK;
     }
     if (!strict) return SH_OK;
     return sh_fail(err, SH_E_CORRUPT, "%s: merge %u \"%.*s %.*s\" has a part or result outside the vocabulary", where,
-                   (unsigned)rank, (int)(a.n < 64 ? a.n : 64), a.p, (int)(c.n < 64 ? c.n : 64), c.p);
+                   (unsigned)j->rank, (int)(j->a.n < 64 ? j->a.n : 64), j->a.p, (int)(j->b.n < 64 ? j->b.n : 64), j->b.p);
+}
+
+static int queue_flush(sh_tokenizer *t, bool strict, const char *where, sh_err *err)
+{
+    struct merge_queue *q = t->bpe.queue;
+    const tok_vocab *v = &t->vocab;
+    int32_t candidate[QUEUE][3];
+    int rc = SH_OK;
+    for (size_t i = 0; i < q->n; i++)
+        for (int k = 0; k < 3; k++) {
+            candidate[i][k] = q->jobs[i].id[k] == -2 ? vocab_candidate(v, q->jobs[i].hash[k]) : -1;
+            if (candidate[i][k] >= 0) __builtin_prefetch(&v->raw_off[candidate[i][k]]);
+        }
+    for (size_t i = 0; i < q->n; i++)
+        for (int k = 0; k < 3; k++)
+            if (candidate[i][k] >= 0) __builtin_prefetch(v->raw + v->raw_off[candidate[i][k]]);
+    for (size_t i = 0; i < q->n; i++) {
+        merge_job *j = &q->jobs[i];
+        for (int k = 0; k < 3; k++)
+            if (j->id[k] == -2) j->id[k] = candidate[i][k] < 0 ? -1 : vocab_find_hashed(v, j->raw[k], j->n[k], j->hash[k]);
+        if (j->id[0] >= 0 && j->id[1] >= 0)
+            __builtin_prefetch(&t->bpe.pairs[bpe_pair_hash((uint32_t)j->id[0], (uint32_t)j->id[1]) & t->bpe.mask], 1);
+    }
+    for (size_t i = 0; i < q->n && rc == SH_OK; i++) rc = job_put(t, &q->jobs[i], strict, where, err);
+    q->n = 0;
+    return rc;
+}
+
+/* A merge too long for the queue's jobs, at once. */
+static int merge_long(sh_tokenizer *t, merge_job *j, bool strict, const char *where, sh_err *err)
+{
+    size_t cap;
+    if (!sh_add(&cap, j->a.n, j->b.n) || !sh_mul(&cap, cap, 2)) return sh_fail(err, SH_E_LIMIT, "%s: a merge is too long", where);
+    char *room = sh_alloc(cap, 1);
+    if (!room) return sh_fail_nomem(err, cap);
+    for (int k = 0; k < 3; k++) j->id[k] = -1;
+    if (job_fill(t, j, room, cap))
+        for (int k = 0; k < 3; k++) j->id[k] = vocab_find(&t->vocab, j->raw[k], j->n[k]);
+    int rc = job_put(t, j, strict, where, err);
+    sh_free(room);
+    return rc;
+}
+
+int tok_bpe_merge(sh_tokenizer *t, sh_str a, sh_str b, uint32_t rank, bool strict, const char *where, sh_err *err)
+{
+    struct merge_queue *q = t->bpe.queue;
+    merge_job *j = &q->jobs[q->n];
+    j->a = a;
+    j->b = b;
+    j->rank = rank;
+    if (!job_fill(t, j, j->room, JOB_BYTES)) return merge_long(t, j, strict, where, err);
+    job_hash(t, j);
+    return ++q->n == QUEUE ? queue_flush(t, strict, where, err) : SH_OK;
+}
+
+int tok_bpe_end(sh_tokenizer *t, bool strict, const char *where, sh_err *err)
+{
+    int rc = queue_flush(t, strict, where, err);
+    sh_free(t->bpe.queue);
+    t->bpe.queue = NULL;
+    return rc;
 }
 
 static void fill_byte_ids(sh_tokenizer *t)

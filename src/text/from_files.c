@@ -114,7 +114,7 @@ static int read_merges(sh_tokenizer *t, const char *p, size_t n, const char *whe
         rc = tok_bpe_merge(t, sh_str_n(line.p, cut), sh_str_n(space + 1, line.n - cut - 1), rank++, true, where, err);
     }
     t->bpe.n_merges = rank;
-    return rc;
+    return rc < 0 ? rc : tok_bpe_end(t, true, where, err);
 }
 
 static void pick_ids(sh_tokenizer *t)

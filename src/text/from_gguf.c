@@ -56,7 +56,7 @@ static int add_merges(sh_tokenizer *t, const sh_vocab_desc *d, const char *where
         size_t n = (size_t)(space - m.p);
         rc = tok_bpe_merge(t, sh_str_n(m.p, n), sh_str_n(space + 1, m.n - n - 1), (uint32_t)i, false, where, err);
     }
-    return rc;
+    return rc < 0 ? rc : tok_bpe_end(t, false, where, err);
 }
 
 static norm_step *push_replace(sh_tokenizer *t, const char *from, const char *to, sh_err *err)

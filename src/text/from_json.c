@@ -371,7 +371,7 @@ static int build_model(sh_tokenizer *t, const json_doc *d, const double *scores,
     if ((rc = tok_symbols(t, err)) < 0 || (rc = tok_bpe_begin(t, d->n_merges / 2, err)) < 0) return rc;
     for (size_t i = 0; i < d->n_merges && rc == SH_OK; i += 2)
         rc = tok_bpe_merge(t, d->merges[i], d->merges[i + 1], (uint32_t)(i / 2), true, d->where, err);
-    return rc;
+    return rc < 0 ? rc : tok_bpe_end(t, true, d->where, err);
 }
 
 static int build(sh_tokenizer *t, const json_doc *d, const json_parts *parts, sh_err *err)

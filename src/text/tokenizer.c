@@ -254,6 +254,7 @@ void sh_tokenizer_free(sh_tokenizer *t)
     if (!t) return;
     vocab_clear(&t->vocab);
     sh_free(t->bpe.pairs);
+    sh_free(t->bpe.queue);
     tok_trie_clear(&t->unigram.trie);
     tok_trie_clear(&t->wordpiece.first);
     tok_trie_clear(&t->wordpiece.rest);

@@ -53,6 +53,12 @@ static inline sh_str vocab_raw(const tok_vocab *v, int32_t id)
 }
 /* A model token by its raw bytes, or -1. */
 int32_t vocab_find(const tok_vocab *v, const char *raw, size_t n);
+/* The same in steps, so that many look-ups can wait for memory together: the hash, the slot's line fetched, the first
+ * candidate (fetch its bytes), the answer. */
+static inline uint64_t vocab_hash(const tok_vocab *v, const char *raw, size_t n) { return sh_hash(raw, n, v->seed); }
+static inline void vocab_fetch(const tok_vocab *v, uint64_t hash) { __builtin_prefetch(&v->slots[(uint32_t)hash & v->mask]); }
+int32_t vocab_candidate(const tok_vocab *v, uint64_t hash);
+int32_t vocab_find_hashed(const tok_vocab *v, const char *raw, size_t n, uint64_t hash);
 /* Any token by its spelling, or -1. */
 int32_t vocab_find_text(const tok_vocab *v, const char *text, size_t n);
 
@@ -81,7 +87,7 @@ typedef struct tok_bpe {
     tok_pair *pairs;
     uint32_t mask, n_pairs;
     size_t n_merges;       /* ranks are below this */
-    int32_t guess;         /* while loading: the id that the next merge probably makes */
+    struct merge_queue *queue; /* while loading */
     int32_t byte_id[256];  /* byte-level: symbol of a byte; else symbol of an ASCII character */
     int32_t last_id[256];  /* the same for the last symbol of a piece (suffix) */
     const char *prefix, *suffix; /* continuing_subword_prefix, end_of_word_suffix; NULL when none */
@@ -281,8 +287,10 @@ const char *fast_source(enum fast_pattern which); /* the pattern itself, as toke
 
 int tok_new(sh_tokenizer **out, sh_err *err);
 int tok_bpe_begin(sh_tokenizer *t, size_t n_merges, sh_err *err);
-/* One merge. strict: a part outside the vocabulary is SH_E_CORRUPT, else the merge is passed over. */
+/* One merge; a and b stay readable until tok_bpe_end. strict: a part outside the vocabulary is SH_E_CORRUPT, else the merge is passed over. */
 int tok_bpe_merge(sh_tokenizer *t, sh_str a, sh_str b, uint32_t rank, bool strict, const char *where, sh_err *err);
+/* After the last merge: they are taken in batches, so an error may come as late as here. */
+int tok_bpe_end(sh_tokenizer *t, bool strict, const char *where, sh_err *err);
 /* Symbols of bytes and characters; after the vocabulary, prefix and suffix are known, before tok_bpe_merge. */
 int tok_symbols(sh_tokenizer *t, sh_err *err);
 int tok_unigram_build(sh_tokenizer *t, const double *scores, bool f32, sh_err *err);

@@ -53,12 +53,16 @@ static bool unmap_into(char *out, size_t *n_out, sh_str s)
     return true;
 }
 
-static uint64_t raw_hash(const tok_vocab *v, const char *p, size_t n) { return sh_hash(p, n, v->seed); }
-
-int32_t vocab_find(const tok_vocab *v, const char *raw, size_t n)
+int32_t vocab_candidate(const tok_vocab *v, uint64_t h)
 {
-    if (n > v->max_raw) return -1;
-    uint64_t h = raw_hash(v, raw, n);
+    uint32_t tag = (uint32_t)(h >> 32);
+    for (uint32_t i = (uint32_t)h & v->mask; v->slots[i].id >= 0; i = (i + 1) & v->mask)
+        if (v->slots[i].tag == tag) return v->slots[i].id;
+    return -1;
+}
+
+int32_t vocab_find_hashed(const tok_vocab *v, const char *raw, size_t n, uint64_t h)
+{
     uint32_t tag = (uint32_t)(h >> 32);
     for (uint32_t i = (uint32_t)h & v->mask; v->slots[i].id >= 0; i = (i + 1) & v->mask) {
         if (v->slots[i].tag != tag) continue;
@@ -68,11 +72,15 @@ int32_t vocab_find(const tok_vocab *v, const char *raw, size_t n)
     return -1;
 }
 
+int32_t vocab_find(const tok_vocab *v, const char *raw, size_t n)
+{
+    return n > v->max_raw ? -1 : vocab_find_hashed(v, raw, n, vocab_hash(v, raw, n));
+}
+
 /* The first of equal strings wins, as in every library that keeps a list. */
-static void index_put(tok_vocab *v, int32_t id)
+static void index_put(tok_vocab *v, int32_t id, uint64_t h)
 {
     sh_str s = vocab_raw(v, id);
-    uint64_t h = raw_hash(v, s.p, s.n);
     uint32_t tag = (uint32_t)(h >> 32), i = (uint32_t)h & v->mask;
     for (; v->slots[i].id >= 0; i = (i + 1) & v->mask) {
         if (v->slots[i].tag != tag) continue;
@@ -145,6 +153,25 @@ static void fill_raws(tok_vocab *v, const tok_entry *e, char *raw, uint32_t *off
     off[v->n] = (uint32_t)at;
 }
 
+/* The model's tokens, hashed a batch ahead of the insertion so that the slots' lines are there when needed. */
+static void index_model(tok_vocab *v)
+{
+    enum { BATCH = 32 };
+    uint64_t hash[BATCH];
+    for (int32_t first = 0; first < v->n; first += BATCH) {
+        int32_t end = v->n - first < BATCH ? v->n : first + BATCH;
+        for (int32_t i = first; i < end; i++) {
+            sh_str s = vocab_raw(v, i);
+            if (!v->in_model[i]) continue;
+            hash[i - first] = vocab_hash(v, s.p, s.n);
+            vocab_fetch(v, hash[i - first]);
+            if (s.n > v->max_raw) v->max_raw = (uint32_t)s.n;
+        }
+        for (int32_t i = first; i < end; i++)
+            if (v->in_model[i]) index_put(v, i, hash[i - first]);
+    }
+}
+
 static int build_index(tok_vocab *v, sh_err *err)
 {
     size_t cap = 64;
@@ -154,16 +181,11 @@ static int build_index(tok_vocab *v, sh_err *err)
     if (!v->slots || !v->others) return sh_fail_nomem(err, cap * sizeof *v->slots);
     memset(v->slots, 0xff, cap * sizeof *v->slots);
     v->mask = (uint32_t)cap - 1;
+    index_model(v);
     for (int32_t i = 0; i < v->n; i++) {
-        if (v->in_model[i]) {
-            uint32_t n = (uint32_t)vocab_raw(v, i).n;
-            if (n > v->max_raw) v->max_raw = n;
-            index_put(v, i);
-            continue;
-        }
         sh_str s = vocab_text(v, i);
-        if (s.n && !sh_map_get(v->others, s.p, s.n, NULL) && !sh_map_set(v->others, s.p, s.n, (uint64_t)i))
-            return sh_fail_nomem(err, s.n);
+        if (v->in_model[i] || !s.n || sh_map_get(v->others, s.p, s.n, NULL)) continue;
+        if (!sh_map_set(v->others, s.p, s.n, (uint64_t)i)) return sh_fail_nomem(err, s.n);
     }
     return SH_OK;
 }
