@@ -1,8 +1,8 @@
 /* text/chat_template.h - the Jinja subset that published chat templates use, in a sandbox.
  *
- * A template can read its variables and make text; it cannot reach files, the network, attributes of the host or change
- * its inputs. Time (steps), depth and output are bounded. Semantics are jinja2 3.1's with trim_blocks, lstrip_blocks, loop
- * controls and the extensions that Hugging Face adds (tojson, raise_exception, strftime_now, generation blocks). */
+ * A template can read its variables and make text; it cannot reach files, the network, attributes of the host or
+ * change its inputs. Time (steps), depth and output are bounded. Semantics are jinja2 3.1's with trim_blocks,
+ * lstrip_blocks, loop controls and the extensions that Hugging Face adds (tojson, raise_exception, strftime_now, generation blocks). */
 #ifndef SH_TEXT_CHAT_TEMPLATE_H
 #define SH_TEXT_CHAT_TEMPLATE_H
 
@@ -18,7 +18,13 @@ int sh_template_open(sh_template **out, const char *source, size_t n, sh_err *er
 void sh_template_free(sh_template *t);
 
 /* What kind of failure a rendering had (golden data names them so). */
-enum sh_template_error { SH_TEMPLATE_OK, SH_TEMPLATE_RAISED, SH_TEMPLATE_UNDEFINED, SH_TEMPLATE_SECURITY, SH_TEMPLATE_OTHER };
+enum sh_template_error {
+    SH_TEMPLATE_OK,
+    SH_TEMPLATE_RAISED,
+    SH_TEMPLATE_UNDEFINED,
+    SH_TEMPLATE_SECURITY,
+    SH_TEMPLATE_OTHER
+};
 
 typedef struct sh_template_opts {
     int version;             /* 1 */
