@@ -6,6 +6,7 @@
 
 #include "model/hf_config.h"
 #include "model/names.h"
+#include "model/shown.h"
 
 /* Traits of nearly every family since Llama; a row states what differs. */
 #define LLAMA_LIKE                                                                                            \
@@ -141,8 +142,9 @@ int sh_arch_unknown(const char *found, bool is_gguf, sh_err *err)
             break;
         }
     }
-    return sh_fail(err, SH_E_UNSUPPORTED, "architecture '%.60s' is not supported (nearest: %s, %s, %s)", found, near[0],
-                   near[1], near[2]);
+    sh_shown shown;
+    return sh_fail(err, SH_E_UNSUPPORTED, "architecture '%.60s' is not supported (nearest: %s, %s, %s)", sh_show(&shown, found),
+                   near[0], near[1], near[2]);
 }
 
 const sh_name *sh_arch_name(const sh_arch *a, bool is_gguf, enum sh_slot slot, size_t i)

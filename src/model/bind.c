@@ -9,6 +9,7 @@
 
 #include "base/mem.h"
 #include "model/bind_internal.h"
+#include "model/shown.h"
 
 enum { MAX_NAME = 256 };
 
@@ -100,7 +101,7 @@ static int check_shape(const binder *b, const sh_tensor *t, const uint64_t *dims
         nf += (size_t)snprintf(found + nf, sizeof found - nf, "%llu%s", (unsigned long long)t->dims[d], d ? ", " : "");
     for (uint32_t d = n; d-- > 0;)
         nw += (size_t)snprintf(wanted + nw, sizeof wanted - nw, "%llu%s", (unsigned long long)dims[d], d ? ", " : "");
-    return sh_fail(b->err, SH_E_CORRUPT, "tensor '%s': shape [%s] (expected [%s])", t->name, found, wanted);
+    return sh_fail(b->err, SH_E_CORRUPT, "tensor '%s': shape [%s] (expected [%s])", sh_show(&(sh_shown){{0}}, t->name), found, wanted);
 }
 
 /* n floats of a gain, or of a bias (rows of `view` when it is a fused one). */
@@ -268,7 +269,7 @@ static int bind_table(binder *b, enum sh_slot slot, uint64_t rows, sh_table *out
     if ((rc = check_shape(b, t, dims, 2)) < 0) return rc;
     *out = (sh_table){.rows = t->data, .dtype = t->dtype, .n_rows = rows, .n_cols = b->hp->n_embd};
     if (b->b && !sh_dtype_row_bytes(&out->row_bytes, t->dtype, b->hp->n_embd))
-        return sh_fail(b->err, SH_E_UNSUPPORTED, "tensor '%s': rows of %u do not fit its blocks", t->name, b->hp->n_embd);
+        return sh_fail(b->err, SH_E_UNSUPPORTED, "tensor '%s': rows of %u do not fit its blocks", sh_show(&(sh_shown){{0}}, t->name), b->hp->n_embd);
     return SH_OK;
 }
 
@@ -310,7 +311,7 @@ static int check_left_over(const binder *b)
     for (size_t i = 0; i < b->n_tensors; i++) {
         const sh_tensor *t = b->at(b->ud, i);
         if (!b->used[i] && !is_harmless(b, t->name))
-            return sh_fail(b->err, SH_E_CORRUPT, "tensor '%s' is not part of this %s model", t->name, b->arch->name);
+            return sh_fail(b->err, SH_E_CORRUPT, "tensor '%s' is not part of this %s model", sh_show(&(sh_shown){{0}}, t->name), b->arch->name);
     }
     return SH_OK;
 }

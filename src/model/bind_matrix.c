@@ -3,6 +3,7 @@
 
 #include "base/mem.h"
 #include "model/bind_internal.h"
+#include "model/shown.h"
 
 uint64_t bind_row(const matrix_view *v, const sh_hparams *hp, uint64_t r)
 {
@@ -47,7 +48,8 @@ static int gather_columns(sh_binding *b, const matrix_view *v, const sh_hparams 
     const sh_dtype_info *type = sh_dtype_get(v->t->dtype);
     size_t size = type->block_bytes, stored_row = (size_t)v->t->dims[0] * size;
     if (type->block_elements != 1)
-        return sh_fail(err, SH_E_UNSUPPORTED, "tensor '%s': a transposed %s matrix is not supported", v->t->name, type->name);
+        return sh_fail(err, SH_E_UNSUPPORTED, "tensor '%s': a transposed %s matrix is not supported", sh_show(&(sh_shown){{0}}, v->t->name),
+                       type->name);
     uint8_t *copy = owned_alloc(b, v->rows, v->cols * size, err);
     if (!copy) return SH_E_NOMEM;
     for (uint64_t r0 = 0; r0 < v->rows; r0 += 64)
@@ -78,7 +80,7 @@ int bind_matrix(sh_binding *b, sh_linear *out, const matrix_view *v, const sh_hp
     const uint8_t *src = NULL;
     sh_weight *w = NULL;
     if (!sh_dtype_row_bytes(&row_bytes, v->t->dtype, v->cols))
-        return sh_fail(err, SH_E_UNSUPPORTED, "tensor '%s': rows of %llu do not fit %s blocks", v->t->name,
+        return sh_fail(err, SH_E_UNSUPPORTED, "tensor '%s': rows of %llu do not fit %s blocks", sh_show(&(sh_shown){{0}}, v->t->name),
                        (unsigned long long)v->cols, sh_dtype_get(v->t->dtype)->name);
     bool in_place = !v->name->transposed && rows_are_together(v, hp);
     if (in_place) src = v->t->data + (v->i_stacked * v->rows + bind_row(v, hp, 0)) * row_bytes;

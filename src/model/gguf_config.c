@@ -5,6 +5,7 @@
 
 #include "base/endian.h"
 #include "model/load.h"
+#include "model/shown.h"
 
 typedef struct reader {
     const sh_tensors *t;
@@ -124,6 +125,7 @@ static int read_scales(const reader *r, sh_hparams *hp)
     const uint32_t flags = hp->arch->flags;
     bool parallel = hp->residual != SH_RESIDUAL_SEQUENTIAL;
     char act[64];
+    sh_shown shown;
     hp->attention_scale = sh_gguf_default_scale(hp);
     if (flags & SH_ARCH_EMBED_SCALED) hp->embed_scale = sqrtf((float)hp->n_embd);
     const struct { const char *key; float *value; } numbers[] = {
@@ -142,7 +144,7 @@ static int read_scales(const reader *r, sh_hparams *hp)
     if (!parallel) hp->residual = SH_RESIDUAL_SEQUENTIAL;
     if ((rc = get_bool(r, "expert_weights_norm", &hp->expert_norm_topk)) < 0) return rc;
     if ((rc = get_text(r, "hidden_activation", act)) < 0 || !act[0]) return rc;
-    if (sh_activation_find(act) < 0) return sh_fail(r->err, SH_E_UNSUPPORTED, "activation '%.40s' is not supported", act);
+    if (sh_activation_find(act) < 0) return sh_fail(r->err, SH_E_UNSUPPORTED, "activation '%.40s' is not supported", sh_show(&shown, act));
     hp->activation = (enum sh_activation)sh_activation_find(act);
     return SH_OK;
 }
@@ -152,6 +154,7 @@ static int read_rope(const reader *r, sh_hparams *hp)
 {
     int rc;
     char kind[64];
+    sh_shown shown;
     double attn_factor = 0;
     sh_rope_params *p = &hp->rope;
     if (hp->position != SH_POSITION_ROPE) return hp->n_rot = 0, SH_OK;
@@ -171,7 +174,7 @@ static int read_rope(const reader *r, sh_hparams *hp)
     if (!strcmp(kind, "linear") || (!kind[0] && p->factor != 1 && !has_long)) p->scaling = SH_ROPE_SCALE_LINEAR;
     else if (!strcmp(kind, "yarn")) p->scaling = SH_ROPE_SCALE_YARN;
     else if (!strcmp(kind, "longrope") || has_long) p->scaling = SH_ROPE_SCALE_LONGROPE;
-    else if (kind[0] && strcmp(kind, "none")) return sh_fail(r->err, SH_E_UNSUPPORTED, "rope scaling '%.40s' is not supported", kind);
+    else if (kind[0] && strcmp(kind, "none")) return sh_fail(r->err, SH_E_UNSUPPORTED, "rope scaling '%.40s' is not supported", sh_show(&shown, kind));
     if (p->scaling != SH_ROPE_SCALE_NONE && p->scaling != SH_ROPE_SCALE_LONGROPE && !(p->factor > 0))
         return sh_fail(r->err, SH_E_CORRUPT, "%s.rope.scaling.factor is not positive", r->arch);
     if (p->scaling == SH_ROPE_SCALE_LONGROPE) p->factor = (double)hp->n_ctx_train / p->original_ctx;

@@ -7,6 +7,8 @@
 #include <math.h>
 #include <string.h>
 
+#include "model/shown.h"
+
 const json_t *sh_config_first(const sh_config *c, const char *keys, char key_out[64])
 {
     while (*keys) {
@@ -82,7 +84,8 @@ static int config_activation(const sh_config *c, sh_hparams *hp, sh_err *err)
     if (!v) return SH_OK;
     const char *name = json_string_value(v);
     int act = name ? sh_activation_find(name) : -1;
-    if (act < 0) return sh_fail(err, SH_E_UNSUPPORTED, "activation '%.40s' is not supported", name ? name : "(no text)");
+    sh_shown shown;
+    if (act < 0) return sh_fail(err, SH_E_UNSUPPORTED, "activation '%.40s' is not supported", name ? sh_show(&shown, name) : "(no text)");
     if (act == SH_ACTIVATION_GELU_ERF && (c->arch->flags & SH_ARCH_GELU_IS_TANH)) act = SH_ACTIVATION_GELU_TANH;
     hp->activation = (enum sh_activation)act;
     return SH_OK;

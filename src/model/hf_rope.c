@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "model/hf_config.h"
+#include "model/shown.h"
 
 static int read_kind(const json_t *obj, enum sh_rope_scaling *out, sh_err *err)
 {
@@ -20,7 +21,9 @@ static int read_kind(const json_t *obj, enum sh_rope_scaling *out, sh_err *err)
     if (!name) name = "default";
     for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++)
         if (!strcmp(kinds[i].name, name)) return *out = kinds[i].kind, SH_OK;
-    return sh_fail(err, SH_E_UNSUPPORTED, "rope scaling '%.40s' is not supported (expected linear, llama3, yarn or longrope)", name);
+    sh_shown shown;
+    return sh_fail(err, SH_E_UNSUPPORTED, "rope scaling '%.40s' is not supported (expected linear, llama3, yarn or longrope)",
+                   sh_show(&shown, name));
 }
 
 static int read_factors(const sh_config *c, const json_t *obj, const char *key, uint32_t n, const float **out, sh_err *err)
