@@ -338,7 +338,8 @@ int tok_wordpiece_build(sh_tokenizer *t, bool meta_style, const char *prefix, sh
         sh_str s = vocab_raw(v, i);
         if (!v->in_model[i]) continue;
         size_t skip = meta_style ? META_BYTES : n_prefix;
-        bool marked = s.n >= skip && skip && memcmp(s.p, meta_style ? META : prefix, skip) == 0;
+        /* U+2581 alone continues a word: nothing would follow it at a beginning */
+        bool marked = s.n >= skip + meta_style && skip && memcmp(s.p, meta_style ? META : prefix, skip) == 0;
         if (meta_style) {
             rc = tok_trie_add(marked ? &w->first : &w->rest, s.p + (marked ? skip : 0), s.n - (marked ? skip : 0), i, err);
             continue;

@@ -328,6 +328,8 @@ static int describe_wordpiece(const sh_tokenizer *t, tok_described *d, sh_err *e
         if (t->vocab.type[i] != TOK_NORMAL) continue;
         if (text.n > n_prefix && memcmp(text.p, t->wordpiece.prefix, n_prefix) == 0) {
             tokens[i] = sh_str_n(text.p + n_prefix, text.n - n_prefix);
+            if (tokens[i].n > META_BYTES && memcmp(tokens[i].p, META, META_BYTES) == 0)
+                return refuse(err, "a piece inside words begins with U+2581, the mark of a word's beginning");
             continue;
         }
         char *copy = sh_arena_alloc(d->arena, text.n + META_BYTES + 1, 1);
