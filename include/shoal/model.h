@@ -1,4 +1,5 @@
-/* shoal/model.h - a model's weights, tokenizer and chat template, ready to run. Immutable: threads and sessions share it. */
+/* shoal/model.h - a model's weights, tokenizer and chat template, ready to run. Immutable: threads and
+ * sessions share it. */
 #ifndef SHOAL_MODEL_H
 #define SHOAL_MODEL_H
 
@@ -16,10 +17,12 @@ typedef struct sh_model sh_model;
 
 typedef struct sh_model_opts {
     int version;                /* 1 */
-    const char *tokenizer_path; /* overrides the model's own; required for llama2.c .bin files. NULL: the model's */
+    const char
+        *tokenizer_path; /* overrides the model's own; required for llama2.c .bin files. NULL: the model's */
     bool vocab_only;            /* no weights: tokenizer, template and description */
     bool allow_no_tokenizer;    /* a folder without tokenizer still opens (token ids only) */
-    /* Called now and then while weights are made ready, done in [0, 1]; a non-zero return cancels. May be NULL. */
+    /* Called now and then while weights are made ready, done in [0, 1]; a non-zero return cancels. May be
+     * NULL. */
     int (*on_progress)(void *ud, double done);
     void *progress_ud;
 } sh_model_opts;
@@ -27,7 +30,8 @@ typedef struct sh_model_opts {
 
 /* path: a GGUF file, a Hugging Face folder, a safetensors file with its config beside it, or a llama2.c .bin.
  * opts may be NULL. rt is borrowed and must outlive the model. */
-SH_API int sh_model_open(sh_model **out, sh_runtime *rt, const char *path, const sh_model_opts *opts, sh_err *err);
+SH_API int sh_model_open(sh_model **out, sh_runtime *rt, const char *path, const sh_model_opts *opts,
+                         sh_err *err);
 SH_API void sh_model_free(sh_model *m);
 
 typedef struct sh_model_info {

@@ -9,62 +9,73 @@
 #include "model/shown.h"
 
 /* Traits of nearly every family since Llama; a row states what differs. */
-#define LLAMA_LIKE                                                                                            \
-    .flags = SH_ARCH_GATED, .norm = SH_NORM_RMS, .place = SH_NORM_PRE, .residual = SH_RESIDUAL_SEQUENTIAL,      \
-    .position = SH_POSITION_ROPE, .hf_rope = SH_ROPE_HALF, .gguf_rope = SH_ROPE_HALF,                           \
-    .activation = SH_ACTIVATION_SILU, .rope_theta = 10000, .rotary_fraction = 1,                               \
+#define LLAMA_LIKE                                                                                           \
+    .flags = SH_ARCH_GATED, .norm = SH_NORM_RMS, .place = SH_NORM_PRE, .residual = SH_RESIDUAL_SEQUENTIAL,   \
+    .position = SH_POSITION_ROPE, .hf_rope = SH_ROPE_HALF, .gguf_rope = SH_ROPE_HALF,                        \
+    .activation = SH_ACTIVATION_SILU, .rope_theta = 10000, .rotary_fraction = 1,                             \
     .hf_names = {sh_names_llama}, .gguf_names = {sh_names_gguf}
-#define GPT2_LIKE                                                                                              \
-    .norm = SH_NORM_LAYER, .place = SH_NORM_PRE, .residual = SH_RESIDUAL_SEQUENTIAL,                            \
-    .position = SH_POSITION_LEARNED, .activation = SH_ACTIVATION_GELU_TANH, .rope_theta = 10000,                \
-    .rotary_fraction = 1, .hf_names = {sh_names_gpt2}, .gguf_names = {sh_names_gguf}, .hf_prefix = "transformer."
+#define GPT2_LIKE                                                                                            \
+    .norm = SH_NORM_LAYER, .place = SH_NORM_PRE, .residual = SH_RESIDUAL_SEQUENTIAL,                         \
+    .position = SH_POSITION_LEARNED, .activation = SH_ACTIVATION_GELU_TANH, .rope_theta = 10000,             \
+    .rotary_fraction = 1, .hf_names = {sh_names_gpt2}, .gguf_names = {sh_names_gguf},                        \
+    .hf_prefix = "transformer."
 #define BIAS_ALL (SH_ARCH_BIAS_QKV | SH_ARCH_BIAS_O | SH_ARCH_BIAS_MLP)
 
-/* GCC and clang warn about a field given twice; the later one wins by C11 6.7.9p19, and that is what rows rely on. */
+/* GCC and clang warn about a field given twice; the later one wins by C11 6.7.9p19, and that is what rows
+ * rely on. */
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Woverride-init"
 #ifdef __clang__
 #pragma clang diagnostic ignored "-Winitializer-overrides"
 #endif
 static const sh_arch archs[] = {
-    {LLAMA_LIKE, .name = "llama", .hf_type = "llama", .flags = SH_ARCH_GATED | SH_ARCH_BIAS_KEYS | SH_ARCH_TOPK_NORM,
-     .gguf_rope = SH_ROPE_INTERLEAVED, .window = SH_WINDOW_ALL, .hf_extra = sh_hf_llama},
-    {LLAMA_LIKE, .name = "llama", .hf_type = "mistral", .gguf_rope = SH_ROPE_INTERLEAVED, .window = SH_WINDOW_ALL},
+    {LLAMA_LIKE, .name = "llama", .hf_type = "llama",
+     .flags = SH_ARCH_GATED | SH_ARCH_BIAS_KEYS | SH_ARCH_TOPK_NORM, .gguf_rope = SH_ROPE_INTERLEAVED,
+     .window = SH_WINDOW_ALL, .hf_extra = sh_hf_llama},
+    {LLAMA_LIKE, .name = "llama", .hf_type = "mistral", .gguf_rope = SH_ROPE_INTERLEAVED,
+     .window = SH_WINDOW_ALL},
     {LLAMA_LIKE, .name = "llama", .hf_type = "mixtral", .flags = SH_ARCH_GATED | SH_ARCH_TOPK_NORM,
      .gguf_rope = SH_ROPE_INTERLEAVED, .window = SH_WINDOW_ALL, .rope_theta = 1e6,
      .hf_names = {sh_names_mixtral, sh_names_llama}, .hf_extra = sh_hf_mixtral},
-    {LLAMA_LIKE, .name = "qwen2", .hf_type = "qwen2", .flags = SH_ARCH_GATED | SH_ARCH_BIAS_QKV, .window = SH_WINDOW_OPT_IN},
+    {LLAMA_LIKE, .name = "qwen2", .hf_type = "qwen2", .flags = SH_ARCH_GATED | SH_ARCH_BIAS_QKV,
+     .window = SH_WINDOW_OPT_IN},
     {LLAMA_LIKE, .name = "qwen2moe", .hf_type = "qwen2_moe", .flags = SH_ARCH_GATED | SH_ARCH_BIAS_QKV,
      .window = SH_WINDOW_OPT_IN, .hf_names = {sh_names_qwen_moe, sh_names_llama}, .hf_extra = sh_hf_qwen_moe},
     {LLAMA_LIKE, .name = "qwen3", .hf_type = "qwen3", .flags = SH_ARCH_GATED | SH_ARCH_BIAS_KEYS,
      .qk_norm = SH_QK_NORM_HEAD, .window = SH_WINDOW_OPT_IN},
-    {LLAMA_LIKE, .name = "qwen3moe", .hf_type = "qwen3_moe", .flags = SH_ARCH_GATED | SH_ARCH_BIAS_KEYS | SH_ARCH_TOPK_NORM,
-     .qk_norm = SH_QK_NORM_HEAD, .window = SH_WINDOW_OPT_IN, .hf_names = {sh_names_qwen_moe, sh_names_llama},
-     .hf_extra = sh_hf_qwen_moe},
+    {LLAMA_LIKE, .name = "qwen3moe", .hf_type = "qwen3_moe",
+     .flags = SH_ARCH_GATED | SH_ARCH_BIAS_KEYS | SH_ARCH_TOPK_NORM, .qk_norm = SH_QK_NORM_HEAD,
+     .window = SH_WINDOW_OPT_IN, .hf_names = {sh_names_qwen_moe, sh_names_llama}, .hf_extra = sh_hf_qwen_moe},
     {LLAMA_LIKE, .name = "gemma", .hf_type = "gemma",
-     .flags = SH_ARCH_GATED | SH_ARCH_TIED | SH_ARCH_NORM_ADD_ONE | SH_ARCH_EMBED_SCALED | SH_ARCH_GELU_IS_TANH | SH_ARCH_BIAS_KEYS,
+     .flags = SH_ARCH_GATED | SH_ARCH_TIED | SH_ARCH_NORM_ADD_ONE | SH_ARCH_EMBED_SCALED |
+              SH_ARCH_GELU_IS_TANH | SH_ARCH_BIAS_KEYS,
      .activation = SH_ACTIVATION_GELU_TANH},
     {LLAMA_LIKE, .name = "gemma2", .hf_type = "gemma2", .place = SH_NORM_SANDWICH,
-     .flags = SH_ARCH_GATED | SH_ARCH_TIED | SH_ARCH_NORM_ADD_ONE | SH_ARCH_EMBED_SCALED | SH_ARCH_GELU_IS_TANH | SH_ARCH_BIAS_KEYS,
+     .flags = SH_ARCH_GATED | SH_ARCH_TIED | SH_ARCH_NORM_ADD_ONE | SH_ARCH_EMBED_SCALED |
+              SH_ARCH_GELU_IS_TANH | SH_ARCH_BIAS_KEYS,
      .activation = SH_ACTIVATION_GELU_TANH, .window = SH_WINDOW_PERIODIC, .window_period = 2,
      .hf_names = {sh_names_sandwich, sh_names_llama}},
-    {LLAMA_LIKE, .name = "gemma3", .hf_type = "gemma3_text", .place = SH_NORM_SANDWICH, .qk_norm = SH_QK_NORM_HEAD,
-     .flags = SH_ARCH_GATED | SH_ARCH_TIED | SH_ARCH_NORM_ADD_ONE | SH_ARCH_EMBED_SCALED | SH_ARCH_GELU_IS_TANH |
-              SH_ARCH_BIAS_KEYS | SH_ARCH_NO_ATTN_SOFTCAP | SH_ARCH_LOCAL_ROPE,
-     .activation = SH_ACTIVATION_GELU_TANH, .rope_theta = 1e6, .window = SH_WINDOW_PERIODIC, .window_period = 6,
-     .hf_names = {sh_names_sandwich, sh_names_llama}, .outer_prefix = "language_model.", .hf_extra = sh_hf_gemma3},
-    {LLAMA_LIKE, .name = "phi2", .hf_type = "phi", .flags = BIAS_ALL | SH_ARCH_BIAS_OUTPUT, .norm = SH_NORM_LAYER,
-     .residual = SH_RESIDUAL_PARALLEL_ONE_NORM, .activation = SH_ACTIVATION_GELU_TANH, .rotary_fraction = 0.5,
-     .hf_names = {sh_names_phi, sh_names_llama}, .hf_extra = sh_hf_phi},
-    {LLAMA_LIKE, .name = "phi3", .hf_type = "phi3", .window = SH_WINDOW_ALL, .hf_names = {sh_names_phi3, sh_names_llama},
-     .gguf_names = {sh_names_gguf_phi3, sh_names_gguf}},
-    {LLAMA_LIKE, .name = "starcoder2", .hf_type = "starcoder2", .flags = SH_ARCH_TIED | BIAS_ALL | SH_ARCH_BIAS_KEYS,
-     .norm = SH_NORM_LAYER, .activation = SH_ACTIVATION_GELU_TANH, .window = SH_WINDOW_ALL,
+    {LLAMA_LIKE, .name = "gemma3", .hf_type = "gemma3_text", .place = SH_NORM_SANDWICH,
+     .qk_norm = SH_QK_NORM_HEAD,
+     .flags = SH_ARCH_GATED | SH_ARCH_TIED | SH_ARCH_NORM_ADD_ONE | SH_ARCH_EMBED_SCALED |
+              SH_ARCH_GELU_IS_TANH | SH_ARCH_BIAS_KEYS | SH_ARCH_NO_ATTN_SOFTCAP | SH_ARCH_LOCAL_ROPE,
+     .activation = SH_ACTIVATION_GELU_TANH, .rope_theta = 1e6, .window = SH_WINDOW_PERIODIC,
+     .window_period = 6, .hf_names = {sh_names_sandwich, sh_names_llama}, .outer_prefix = "language_model.",
+     .hf_extra = sh_hf_gemma3},
+    {LLAMA_LIKE, .name = "phi2", .hf_type = "phi", .flags = BIAS_ALL | SH_ARCH_BIAS_OUTPUT,
+     .norm = SH_NORM_LAYER, .residual = SH_RESIDUAL_PARALLEL_ONE_NORM, .activation = SH_ACTIVATION_GELU_TANH,
+     .rotary_fraction = 0.5, .hf_names = {sh_names_phi, sh_names_llama}, .hf_extra = sh_hf_phi},
+    {LLAMA_LIKE, .name = "phi3", .hf_type = "phi3", .window = SH_WINDOW_ALL,
+     .hf_names = {sh_names_phi3, sh_names_llama}, .gguf_names = {sh_names_gguf_phi3, sh_names_gguf}},
+    {LLAMA_LIKE, .name = "starcoder2", .hf_type = "starcoder2",
+     .flags = SH_ARCH_TIED | BIAS_ALL | SH_ARCH_BIAS_KEYS, .norm = SH_NORM_LAYER,
+     .activation = SH_ACTIVATION_GELU_TANH, .window = SH_WINDOW_ALL,
      .hf_names = {sh_names_starcoder2, sh_names_llama}},
-    {LLAMA_LIKE, .name = "olmo2", .hf_type = "olmo2", .flags = SH_ARCH_GATED | SH_ARCH_BIAS_KEYS, .place = SH_NORM_POST,
-     .qk_norm = SH_QK_NORM_WHOLE, .hf_names = {sh_names_olmo2, sh_names_llama}},
-    {LLAMA_LIKE, .name = "smollm3", .hf_type = "smollm3", .flags = SH_ARCH_GATED | SH_ARCH_TIED | SH_ARCH_BIAS_KEYS,
-     .gguf_rope = SH_ROPE_INTERLEAVED, .rope_theta = 2e6, .window = SH_WINDOW_OPT_IN, .hf_extra = sh_hf_smollm3},
+    {LLAMA_LIKE, .name = "olmo2", .hf_type = "olmo2", .flags = SH_ARCH_GATED | SH_ARCH_BIAS_KEYS,
+     .place = SH_NORM_POST, .qk_norm = SH_QK_NORM_WHOLE, .hf_names = {sh_names_olmo2, sh_names_llama}},
+    {LLAMA_LIKE, .name = "smollm3", .hf_type = "smollm3",
+     .flags = SH_ARCH_GATED | SH_ARCH_TIED | SH_ARCH_BIAS_KEYS, .gguf_rope = SH_ROPE_INTERLEAVED,
+     .rope_theta = 2e6, .window = SH_WINDOW_OPT_IN, .hf_extra = sh_hf_smollm3},
     {LLAMA_LIKE, .name = "granite", .hf_type = "granite", .flags = SH_ARCH_GATED | SH_ARCH_BIAS_KEYS,
      .gguf_rope = SH_ROPE_INTERLEAVED, .hf_extra = sh_hf_granite},
     {GPT2_LIKE, .name = "gpt2", .hf_type = "gpt2", .flags = SH_ARCH_TIED | BIAS_ALL, .hf_extra = sh_hf_gpt2},
@@ -79,12 +90,13 @@ static const sh_arch archs[] = {
     {GPT2_LIKE, .name = "codegen", .hf_type = "codegen", .flags = SH_ARCH_BIAS_MLP | SH_ARCH_BIAS_OUTPUT,
      .residual = SH_RESIDUAL_PARALLEL_ONE_NORM, .position = SH_POSITION_ROPE, .hf_rope = SH_ROPE_INTERLEAVED,
      .gguf_rope = SH_ROPE_INTERLEAVED, .hf_names = {sh_names_gptj}, .hf_extra = sh_hf_codegen},
-    {LLAMA_LIKE, .name = "gptneox", .hf_type = "gpt_neox", .flags = BIAS_ALL | SH_ARCH_BIAS_KEYS, .norm = SH_NORM_LAYER,
-     .residual = SH_RESIDUAL_PARALLEL_TWO_NORMS, .activation = SH_ACTIVATION_GELU_ERF, .rotary_fraction = 0.25,
-     .hf_names = {sh_names_neox}, .hf_prefix = "gpt_neox.", .hf_extra = sh_hf_neox},
-    {LLAMA_LIKE, .name = "falcon", .hf_type = "falcon", .flags = SH_ARCH_TIED | SH_ARCH_BIAS_KEYS, .norm = SH_NORM_LAYER,
-     .residual = SH_RESIDUAL_PARALLEL_ONE_NORM, .activation = SH_ACTIVATION_GELU_ERF, .hf_names = {sh_names_falcon},
-     .gguf_names = {sh_names_gguf_falcon, sh_names_gguf}, .hf_prefix = "transformer.", .hf_extra = sh_hf_falcon},
+    {LLAMA_LIKE, .name = "gptneox", .hf_type = "gpt_neox", .flags = BIAS_ALL | SH_ARCH_BIAS_KEYS,
+     .norm = SH_NORM_LAYER, .residual = SH_RESIDUAL_PARALLEL_TWO_NORMS, .activation = SH_ACTIVATION_GELU_ERF,
+     .rotary_fraction = 0.25, .hf_names = {sh_names_neox}, .hf_prefix = "gpt_neox.", .hf_extra = sh_hf_neox},
+    {LLAMA_LIKE, .name = "falcon", .hf_type = "falcon", .flags = SH_ARCH_TIED | SH_ARCH_BIAS_KEYS,
+     .norm = SH_NORM_LAYER, .residual = SH_RESIDUAL_PARALLEL_ONE_NORM, .activation = SH_ACTIVATION_GELU_ERF,
+     .hf_names = {sh_names_falcon}, .gguf_names = {sh_names_gguf_falcon, sh_names_gguf},
+     .hf_prefix = "transformer.", .hf_extra = sh_hf_falcon},
 };
 #pragma GCC diagnostic pop
 
@@ -143,8 +155,8 @@ int sh_arch_unknown(const char *found, bool is_gguf, sh_err *err)
         }
     }
     sh_shown shown;
-    return sh_fail(err, SH_E_UNSUPPORTED, "architecture '%.60s' is not supported (nearest: %s, %s, %s)", sh_show(&shown, found),
-                   near[0], near[1], near[2]);
+    return sh_fail(err, SH_E_UNSUPPORTED, "architecture '%.60s' is not supported (nearest: %s, %s, %s)",
+                   sh_show(&shown, found), near[0], near[1], near[2]);
 }
 
 const sh_name *sh_arch_name(const sh_arch *a, bool is_gguf, enum sh_slot slot, size_t i)
@@ -171,12 +183,17 @@ bool sh_arch_has_slot(const sh_hparams *hp, enum sh_slot slot, uint32_t layer)
     case SH_SLOT_ROPE_FREQS: return hp->rope.scaling == SH_ROPE_SCALE_LLAMA3;
     case SH_SLOT_ROPE_LONG: case SH_SLOT_ROPE_SHORT: return hp->rope.scaling == SH_ROPE_SCALE_LONGROPE;
     case SH_SLOT_ATTN_NORM: return hp->norm_place != SH_NORM_POST;
-    case SH_SLOT_FFN_NORM: return hp->norm_place != SH_NORM_POST && hp->residual != SH_RESIDUAL_PARALLEL_ONE_NORM;
+    case SH_SLOT_FFN_NORM:
+        return hp->norm_place != SH_NORM_POST && hp->residual != SH_RESIDUAL_PARALLEL_ONE_NORM;
     case SH_SLOT_ATTN_POST_NORM: case SH_SLOT_FFN_POST_NORM: return hp->norm_place != SH_NORM_PRE;
     case SH_SLOT_Q_NORM: case SH_SLOT_K_NORM: return hp->qk_norm != SH_QK_NORM_NONE;
     case SH_SLOT_GATE: case SH_SLOT_GATE_UP: return hp->gated && !experts;
     case SH_SLOT_UP: case SH_SLOT_DOWN: return !experts;
-    case SH_SLOT_ROUTER: case SH_SLOT_EXPERT_GATE: case SH_SLOT_EXPERT_UP: case SH_SLOT_EXPERT_DOWN: return experts;
+    case SH_SLOT_ROUTER:
+    case SH_SLOT_EXPERT_GATE:
+    case SH_SLOT_EXPERT_UP:
+    case SH_SLOT_EXPERT_DOWN:
+        return experts;
     case SH_SLOT_SHARED_GATE: case SH_SLOT_SHARED_UP: case SH_SLOT_SHARED_DOWN: case SH_SLOT_SHARED_ROUTER:
         return experts && hp->n_ff_shared;
     default: return slot < SH_SLOT_COUNT;
@@ -185,7 +202,8 @@ bool sh_arch_has_slot(const sh_hparams *hp, enum sh_slot slot, uint32_t layer)
 
 const char *sh_arch_gguf_stem(const sh_hparams *hp, enum sh_slot slot)
 {
-    /* Falcon alone has two ways, which change places: with two parallel norms the MLP's is called attn_norm. */
+    /* Falcon alone has two ways, which change places: with two parallel norms the MLP's is called attn_norm.
+     */
     bool two = hp->residual == SH_RESIDUAL_PARALLEL_TWO_NORMS;
     bool second = hp->arch->gguf_names[0] == sh_names_gguf_falcon &&
                   ((slot == SH_SLOT_ATTN_NORM && !two) || (slot == SH_SLOT_FFN_NORM && two));
@@ -200,9 +218,11 @@ const char *sh_slot_text(enum sh_slot slot)
     return "ffn_gate_up"; /* the one slot that GGUF has no common name for */
 }
 
-uint64_t sh_layout_row(const sh_hparams *hp, enum sh_layout layout, enum sh_slot fused, unsigned part, uint64_t r)
+uint64_t sh_layout_row(const sh_hparams *hp, enum sh_layout layout, enum sh_slot fused, unsigned part,
+                       uint64_t r)
 {
-    uint64_t q = (uint64_t)hp->n_heads * hp->head_dim, kv = (uint64_t)hp->n_kv_heads * hp->head_dim, d = hp->head_dim;
+    uint64_t q = (uint64_t)hp->n_heads * hp->head_dim, kv = (uint64_t)hp->n_kv_heads * hp->head_dim,
+             d = hp->head_dim;
     if (fused == SH_SLOT_GATE_UP) return part * (uint64_t)hp->n_ff + r;
     if (layout == SH_LAYOUT_GROUPED) { /* per kv head: n_heads / n_kv_heads query heads, then k, then v */
         uint64_t per = hp->n_heads / hp->n_kv_heads, head = r / d;

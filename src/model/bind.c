@@ -1,7 +1,7 @@
 /* bind.c - which stored tensor is which weight.
  *
- * The walk over a model's slots is written once and serves both loading and checking a manifest: without a binding the
- * same names are looked up and the same shapes compared, and nothing is opened. */
+ * The walk over a model's slots is written once and serves both loading and checking a manifest: without a
+ * binding the same names are looked up and the same shapes compared, and nothing is opened. */
 #include "model/bind.h"
 
 #include <stdio.h>
@@ -32,15 +32,18 @@ typedef struct binder {
 static const sh_tensor *at_list(const void *ud, size_t i) { return (const sh_tensor *)ud + i; }
 static const sh_tensor *at_file(const void *ud, size_t i) { return sh_tensors_at(ud, i); }
 
-/* stem with its numbers and suffix: "model.layers.%.mlp.experts.#.w1" -> "model.layers.3.mlp.experts.7.w1.weight" */
-static void compose(const binder *b, char out[MAX_NAME], const char *stem, uint32_t layer, uint32_t expert, const char *suffix)
+/* stem with its numbers and suffix: "model.layers.%.mlp.experts.#.w1" ->
+ * "model.layers.3.mlp.experts.7.w1.weight" */
+static void compose(const binder *b, char out[MAX_NAME], const char *stem, uint32_t layer, uint32_t expert,
+                    const char *suffix)
 {
     size_t n = 0, skip = 0;
     const char *prefix = b->arch->hf_prefix;
     if (b->naming == NAMES_IN_OUTER) n = (size_t)snprintf(out, MAX_NAME, "%s", b->arch->outer_prefix);
     if (b->naming == NAMES_WITHOUT_PREFIX && sh_starts_with(stem, prefix)) skip = strlen(prefix);
     for (const char *p = stem + skip; *p && n < MAX_NAME - 1; p++) {
-        if (*p == '%' || *p == '#') n += (size_t)snprintf(out + n, MAX_NAME - n, "%u", *p == '%' ? layer : expert);
+        if (*p == '%' || *p == '#')
+            n += (size_t)snprintf(out + n, MAX_NAME - n, "%u", *p == '%' ? layer : expert);
         else out[n++] = *p;
         if (n >= MAX_NAME) n = MAX_NAME - 1;
     }
@@ -55,9 +58,10 @@ static const sh_tensor *look_up(binder *b, const char *name, bool mark)
     return b->at(b->ud, (size_t)i);
 }
 
-/* The tensor that stores a slot, or NULL; *name is the way of naming that found it, else the first way (for messages). */
-static const sh_tensor *find(binder *b, enum sh_slot slot, uint32_t layer, uint32_t expert, const char *suffix,
-                             const sh_name **name, char text[MAX_NAME])
+/* The tensor that stores a slot, or NULL; *name is the way of naming that found it, else the first way (for
+ * messages). */
+static const sh_tensor *find(binder *b, enum sh_slot slot, uint32_t layer, uint32_t expert,
+                             const char *suffix, const sh_name **name, char text[MAX_NAME])
 {
     *name = NULL;
     for (size_t i = 0;; i++) {
@@ -77,10 +81,12 @@ static const sh_tensor *find(binder *b, enum sh_slot slot, uint32_t layer, uint3
 static int fail_missing(const binder *b, const char *name, enum sh_slot slot, uint64_t rows, uint64_t cols)
 {
     if (!name[0])
-        return sh_fail(b->err, SH_E_UNSUPPORTED, "this file format has no name for %s of a %s model", sh_slot_text(slot), b->arch->name);
+        return sh_fail(b->err, SH_E_UNSUPPORTED, "this file format has no name for %s of a %s model",
+                       sh_slot_text(slot), b->arch->name);
     if (rows) return sh_fail(b->err, SH_E_CORRUPT, "tensor '%s' is missing (expected [%llu, %llu])", name,
                              (unsigned long long)rows, (unsigned long long)cols);
-    return sh_fail(b->err, SH_E_CORRUPT, "tensor '%s' is missing (expected [%llu])", name, (unsigned long long)cols);
+    return sh_fail(b->err, SH_E_CORRUPT, "tensor '%s' is missing (expected [%llu])", name,
+                   (unsigned long long)cols);
 }
 
 /* dims as stored, contiguous one first; n of them, trailing ones of size 1 do not count. */
@@ -95,13 +101,17 @@ static int check_shape(const binder *b, const sh_tensor *t, const uint64_t *dims
         return SH_OK; /* a manifest without shapes */
     }
     bool same = true;
-    for (uint32_t d = 0; d < SH_MAX_DIMS; d++) same = same && (d < t->n_dims ? t->dims[d] : 1) == (d < n ? dims[d] : 1);
+    for (uint32_t d = 0; d < SH_MAX_DIMS; d++)
+        same = same && (d < t->n_dims ? t->dims[d] : 1) == (d < n ? dims[d] : 1);
     if (same) return SH_OK;
     for (uint32_t d = t->n_dims; d-- > 0;)
-        nf += (size_t)snprintf(found + nf, sizeof found - nf, "%llu%s", (unsigned long long)t->dims[d], d ? ", " : "");
+        nf += (size_t)snprintf(found + nf, sizeof found - nf, "%llu%s", (unsigned long long)t->dims[d],
+                               d ? ", " : "");
     for (uint32_t d = n; d-- > 0;)
-        nw += (size_t)snprintf(wanted + nw, sizeof wanted - nw, "%llu%s", (unsigned long long)dims[d], d ? ", " : "");
-    return sh_fail(b->err, SH_E_CORRUPT, "tensor '%s': shape [%s] (expected [%s])", sh_show(&(sh_shown){{0}}, t->name), found, wanted);
+        nw += (size_t)snprintf(wanted + nw, sizeof wanted - nw, "%llu%s", (unsigned long long)dims[d],
+                               d ? ", " : "");
+    return sh_fail(b->err, SH_E_CORRUPT, "tensor '%s': shape [%s] (expected [%s])",
+                   sh_show(&(sh_shown){{0}}, t->name), found, wanted);
 }
 
 /* n floats of a gain, or of a bias (rows of `view` when it is a fused one). */
@@ -130,7 +140,8 @@ static int bind_gain(binder *b, enum sh_slot slot, uint32_t layer, uint64_t n, s
 {
     int rc = bind_vector(b, slot, layer, ".weight", SH_BIAS_YES, NULL, n, n, &out->gain);
     if (rc < 0 || b->hp->norm != SH_NORM_LAYER) return rc;
-    return bind_vector(b, slot, layer, ".bias", b->opts->is_gguf ? SH_BIAS_IF_PRESENT : SH_BIAS_YES, NULL, n, n, &out->bias);
+    return bind_vector(b, slot, layer, ".bias", b->opts->is_gguf ? SH_BIAS_IF_PRESENT : SH_BIAS_YES, NULL, n,
+                       n, &out->bias);
 }
 
 static int report_progress(binder *b, const sh_tensor *t)
@@ -138,13 +149,14 @@ static int report_progress(binder *b, const sh_tensor *t)
     b->bytes_done += t->n_bytes;
     if (!b->opts->on_progress || !b->b) return SH_OK;
     double done = b->bytes_total ? (double)b->bytes_done / (double)b->bytes_total : 1;
-    return b->opts->on_progress(b->opts->progress_ud, done < 1 ? done : 1) ? sh_fail(b->err, SH_E_CANCELLED, "loading was cancelled")
-                                                                          : SH_OK;
+    return b->opts->on_progress(b->opts->progress_ud, done < 1 ? done : 1)
+               ? sh_fail(b->err, SH_E_CANCELLED, "loading was cancelled")
+               : SH_OK;
 }
 
 /* A matrix stored alone, or one of a stack of experts. */
-static int bind_linear(binder *b, enum sh_slot slot, uint32_t layer, uint32_t expert, uint64_t rows, uint64_t cols,
-                       enum sh_bias bias, sh_linear *out)
+static int bind_linear(binder *b, enum sh_slot slot, uint32_t layer, uint32_t expert, uint64_t rows,
+                       uint64_t cols, enum sh_bias bias, sh_linear *out)
 {
     int rc;
     char text[MAX_NAME] = "";
@@ -162,8 +174,8 @@ static int bind_linear(binder *b, enum sh_slot slot, uint32_t layer, uint32_t ex
 }
 
 /* parts [n] from one stored tensor when the file has it. *found tells. */
-static int bind_fused(binder *b, enum sh_slot slot, uint32_t layer, sh_linear *const *parts, const uint64_t *rows, unsigned n,
-                      enum sh_bias bias, bool *found)
+static int bind_fused(binder *b, enum sh_slot slot, uint32_t layer, sh_linear *const *parts,
+                      const uint64_t *rows, unsigned n, enum sh_bias bias, bool *found)
 {
     int rc = SH_OK;
     char text[MAX_NAME] = "";
@@ -178,7 +190,8 @@ static int bind_fused(binder *b, enum sh_slot slot, uint32_t layer, sh_linear *c
     for (v.part = 0; v.part < n && rc == SH_OK; v.part++) {
         v.rows = rows[v.part];
         rc = bind_vector(b, slot, layer, ".bias", bias, &v, total, v.rows, &parts[v.part]->bias);
-        if (rc == SH_OK && b->b) rc = bind_matrix(b->b, parts[v.part], &v, b->hp, b->opts->rt, &b->n_bytes, b->err);
+        if (rc == SH_OK && b->b)
+            rc = bind_matrix(b->b, parts[v.part], &v, b->hp, b->opts->rt, &b->n_bytes, b->err);
     }
     return rc < 0 ? rc : report_progress(b, v.t);
 }
@@ -188,15 +201,16 @@ static int bind_attention(binder *b, uint32_t layer, sh_layer *l)
     const sh_hparams *hp = b->hp;
     const uint64_t q = (uint64_t)hp->n_heads * hp->head_dim, kv = (uint64_t)hp->n_kv_heads * hp->head_dim;
     bool fused;
-    int rc = bind_fused(b, SH_SLOT_QKV, layer, (sh_linear *const[]){&l->q, &l->k, &l->v}, (const uint64_t[]){q, kv, kv}, 3,
-                        hp->bias_qkv, &fused);
+    int rc = bind_fused(b, SH_SLOT_QKV, layer, (sh_linear *const[]){&l->q, &l->k, &l->v},
+                        (const uint64_t[]){q, kv, kv}, 3, hp->bias_qkv, &fused);
     if (rc < 0) return rc;
     if (!fused && sh_arch_name(b->arch, b->opts->is_gguf, SH_SLOT_Q, 0)) {
         if ((rc = bind_linear(b, SH_SLOT_Q, layer, 0, q, hp->n_embd, hp->bias_qkv, &l->q)) < 0) return rc;
         if ((rc = bind_linear(b, SH_SLOT_K, layer, 0, kv, hp->n_embd, hp->bias_qkv, &l->k)) < 0) return rc;
         if ((rc = bind_linear(b, SH_SLOT_V, layer, 0, kv, hp->n_embd, hp->bias_qkv, &l->v)) < 0) return rc;
     } else if (!fused) {
-        return bind_linear(b, SH_SLOT_QKV, layer, 0, q + 2 * kv, hp->n_embd, SH_BIAS_NO, &l->q); /* says what is missing */
+        return bind_linear(b, SH_SLOT_QKV, layer, 0, q + 2 * kv, hp->n_embd, SH_BIAS_NO,
+                           &l->q); /* says what is missing */
     }
     if (hp->qk_norm != SH_QK_NORM_NONE) {
         bool whole = hp->qk_norm == SH_QK_NORM_WHOLE;
@@ -217,14 +231,20 @@ static int bind_experts(binder *b, uint32_t layer, sh_layer *l)
         return sh_fail_nomem(b->err, hp->n_experts * sizeof *l->experts);
     for (uint32_t e = 0; e < hp->n_experts; e++) {
         sh_expert *x = l->experts ? &l->experts[e] : &ignored;
-        if ((rc = bind_linear(b, SH_SLOT_EXPERT_GATE, layer, e, e_ff, width, SH_BIAS_NO, &x->gate)) < 0) return rc;
-        if ((rc = bind_linear(b, SH_SLOT_EXPERT_UP, layer, e, e_ff, width, SH_BIAS_NO, &x->up)) < 0) return rc;
-        if ((rc = bind_linear(b, SH_SLOT_EXPERT_DOWN, layer, e, width, e_ff, SH_BIAS_NO, &x->down)) < 0) return rc;
+        if ((rc = bind_linear(b, SH_SLOT_EXPERT_GATE, layer, e, e_ff, width, SH_BIAS_NO, &x->gate)) < 0)
+            return rc;
+        if ((rc = bind_linear(b, SH_SLOT_EXPERT_UP, layer, e, e_ff, width, SH_BIAS_NO, &x->up)) < 0)
+            return rc;
+        if ((rc = bind_linear(b, SH_SLOT_EXPERT_DOWN, layer, e, width, e_ff, SH_BIAS_NO, &x->down)) < 0)
+            return rc;
     }
     if (!s_ff) return SH_OK;
-    if ((rc = bind_linear(b, SH_SLOT_SHARED_GATE, layer, 0, s_ff, width, SH_BIAS_NO, &l->shared.gate)) < 0) return rc;
-    if ((rc = bind_linear(b, SH_SLOT_SHARED_UP, layer, 0, s_ff, width, SH_BIAS_NO, &l->shared.up)) < 0) return rc;
-    if ((rc = bind_linear(b, SH_SLOT_SHARED_DOWN, layer, 0, width, s_ff, SH_BIAS_NO, &l->shared.down)) < 0) return rc;
+    if ((rc = bind_linear(b, SH_SLOT_SHARED_GATE, layer, 0, s_ff, width, SH_BIAS_NO, &l->shared.gate)) < 0)
+        return rc;
+    if ((rc = bind_linear(b, SH_SLOT_SHARED_UP, layer, 0, s_ff, width, SH_BIAS_NO, &l->shared.up)) < 0)
+        return rc;
+    if ((rc = bind_linear(b, SH_SLOT_SHARED_DOWN, layer, 0, width, s_ff, SH_BIAS_NO, &l->shared.down)) < 0)
+        return rc;
     return bind_linear(b, SH_SLOT_SHARED_ROUTER, layer, 0, 1, width, SH_BIAS_NO, &l->shared_router);
 }
 
@@ -235,10 +255,13 @@ static int bind_mlp(binder *b, uint32_t layer, sh_layer *l)
     bool fused = false;
     int rc = SH_OK;
     if (sh_arch_has_slot(hp, SH_SLOT_ROUTER, layer)) return bind_experts(b, layer, l);
-    if (hp->gated) rc = bind_fused(b, SH_SLOT_GATE_UP, layer, (sh_linear *const[]){&l->gate, &l->up}, (const uint64_t[]){ff, ff},
-                                   2, hp->bias_mlp, &fused);
-    if (rc == SH_OK && hp->gated && !fused) rc = bind_linear(b, SH_SLOT_GATE, layer, 0, ff, hp->n_embd, hp->bias_mlp, &l->gate);
-    if (rc == SH_OK && !fused) rc = bind_linear(b, SH_SLOT_UP, layer, 0, ff, hp->n_embd, hp->bias_mlp, &l->up);
+    if (hp->gated)
+        rc = bind_fused(b, SH_SLOT_GATE_UP, layer, (sh_linear *const[]){&l->gate, &l->up},
+                        (const uint64_t[]){ff, ff}, 2, hp->bias_mlp, &fused);
+    if (rc == SH_OK && hp->gated && !fused)
+        rc = bind_linear(b, SH_SLOT_GATE, layer, 0, ff, hp->n_embd, hp->bias_mlp, &l->gate);
+    if (rc == SH_OK && !fused)
+        rc = bind_linear(b, SH_SLOT_UP, layer, 0, ff, hp->n_embd, hp->bias_mlp, &l->up);
     return rc < 0 ? rc : bind_linear(b, SH_SLOT_DOWN, layer, 0, hp->n_embd, ff, hp->bias_mlp, &l->down);
 }
 
@@ -269,7 +292,8 @@ static int bind_table(binder *b, enum sh_slot slot, uint64_t rows, sh_table *out
     if ((rc = check_shape(b, t, dims, 2)) < 0) return rc;
     *out = (sh_table){.rows = t->data, .dtype = t->dtype, .n_rows = rows, .n_cols = b->hp->n_embd};
     if (b->b && !sh_dtype_row_bytes(&out->row_bytes, t->dtype, b->hp->n_embd))
-        return sh_fail(b->err, SH_E_UNSUPPORTED, "tensor '%s': rows of %u do not fit its blocks", sh_show(&(sh_shown){{0}}, t->name), b->hp->n_embd);
+        return sh_fail(b->err, SH_E_UNSUPPORTED, "tensor '%s': rows of %u do not fit its blocks",
+                       sh_show(&(sh_shown){{0}}, t->name), b->hp->n_embd);
     return SH_OK;
 }
 
@@ -279,9 +303,12 @@ static int bind_rope_factors(binder *b, sh_hparams *hp)
     const uint64_t n = hp->n_rot / 2;
     int rc;
     if (!b->opts->is_gguf || !n) return SH_OK;
-    if ((rc = bind_vector(b, SH_SLOT_ROPE_FREQS, 0, ".weight", SH_BIAS_IF_PRESENT, NULL, n, n, &hp->rope.freq_divisor)) < 0) return rc;
+    if ((rc = bind_vector(b, SH_SLOT_ROPE_FREQS, 0, ".weight", SH_BIAS_IF_PRESENT, NULL, n, n,
+                          &hp->rope.freq_divisor)) < 0)
+        return rc;
     enum sh_bias need = hp->rope.scaling == SH_ROPE_SCALE_LONGROPE ? SH_BIAS_YES : SH_BIAS_IF_PRESENT;
-    if ((rc = bind_vector(b, SH_SLOT_ROPE_LONG, 0, ".weight", need, NULL, n, n, &hp->rope.long_factor)) < 0) return rc;
+    if ((rc = bind_vector(b, SH_SLOT_ROPE_LONG, 0, ".weight", need, NULL, n, n, &hp->rope.long_factor)) < 0)
+        return rc;
     return bind_vector(b, SH_SLOT_ROPE_SHORT, 0, ".weight", need, NULL, n, n, &hp->rope.short_factor);
 }
 
@@ -292,17 +319,20 @@ static int bind_output(binder *b, sh_weights *w)
     if (rc < 0) return rc;
     enum sh_slot slot = hp->tied_output ? SH_SLOT_EMBED : SH_SLOT_OUTPUT;
     if ((rc = bind_linear(b, slot, 0, 0, hp->n_vocab, hp->n_embd, SH_BIAS_NO, &w->output)) < 0) return rc;
-    return bind_vector(b, SH_SLOT_OUTPUT, 0, ".bias", hp->bias_output, NULL, hp->n_vocab, hp->n_vocab, &w->output.bias);
+    return bind_vector(b, SH_SLOT_OUTPUT, 0, ".bias", hp->bias_output, NULL, hp->n_vocab, hp->n_vocab,
+                       &w->output.bias);
 }
 
 /* Stored by old writers and of no use: masks, rotary tables, a copy of a tied output matrix. */
 static bool is_harmless(const binder *b, const char *name)
 {
-    static const char *const endings[] = {"rotary_emb.inv_freq", ".attn.bias", ".attn.masked_bias", ".attention.bias",
-                                          ".attention.masked_bias", ".attn.causal_mask", ".attn_rot_embd.weight"};
+    static const char *const endings[] = {
+        "rotary_emb.inv_freq",    ".attn.bias",        ".attn.masked_bias",    ".attention.bias",
+        ".attention.masked_bias", ".attn.causal_mask", ".attn_rot_embd.weight"};
     for (size_t i = 0; i < sizeof endings / sizeof endings[0]; i++)
         if (sh_ends_with(name, endings[i])) return true;
-    if (b->naming == NAMES_IN_OUTER && !sh_starts_with(name, b->arch->outer_prefix)) return true; /* a vision tower */
+    if (b->naming == NAMES_IN_OUTER && !sh_starts_with(name, b->arch->outer_prefix))
+        return true; /* a vision tower */
     return b->hp->tied_output && (sh_ends_with(name, "lm_head.weight") || !strcmp(name, "output.weight"));
 }
 
@@ -311,12 +341,14 @@ static int check_left_over(const binder *b)
     for (size_t i = 0; i < b->n_tensors; i++) {
         const sh_tensor *t = b->at(b->ud, i);
         if (!b->used[i] && !is_harmless(b, t->name))
-            return sh_fail(b->err, SH_E_CORRUPT, "tensor '%s' is not part of this %s model", sh_show(&(sh_shown){{0}}, t->name), b->arch->name);
+            return sh_fail(b->err, SH_E_CORRUPT, "tensor '%s' is not part of this %s model",
+                           sh_show(&(sh_shown){{0}}, t->name), b->arch->name);
     }
     return SH_OK;
 }
 
-/* Files may lack the reference's outermost prefix, or stand inside a larger model: the embedding's name tells. */
+/* Files may lack the reference's outermost prefix, or stand inside a larger model: the embedding's name
+ * tells. */
 static void choose_naming(binder *b)
 {
     char name[MAX_NAME];
@@ -358,7 +390,8 @@ static int index_names(binder *b, sh_err *err)
 {
     b->used = sh_zalloc(b->n_tensors ? b->n_tensors : 1, 1);
     b->by_name = sh_map_open(0);
-    if (!b->used || !b->by_name || !sh_map_reserve(b->by_name, b->n_tensors)) return sh_fail_nomem(err, b->n_tensors * 32);
+    if (!b->used || !b->by_name || !sh_map_reserve(b->by_name, b->n_tensors))
+        return sh_fail_nomem(err, b->n_tensors * 32);
     for (size_t i = 0; i < b->n_tensors; i++) {
         const sh_tensor *t = b->at(b->ud, i);
         if (!sh_map_set(b->by_name, t->name, strlen(t->name), i)) return sh_fail_nomem(err, 32);
@@ -372,7 +405,13 @@ int sh_bind_check(const sh_hparams *hp, bool is_gguf, const sh_tensor *tensors, 
     sh_bind_opts opts = {.is_gguf = is_gguf};
     sh_weights ignored = {0};
     sh_hparams copy = *hp;
-    binder b = {.hp = &copy, .arch = hp->arch, .opts = &opts, .at = at_list, .ud = tensors, .n_tensors = n, .err = err};
+    binder b = {.hp = &copy,
+                .arch = hp->arch,
+                .opts = &opts,
+                .at = at_list,
+                .ud = tensors,
+                .n_tensors = n,
+                .err = err};
     int rc = index_names(&b, err);
     if (rc == SH_OK) rc = walk(&b, &ignored, &copy);
     sh_map_free(b.by_name);
@@ -380,9 +419,17 @@ int sh_bind_check(const sh_hparams *hp, bool is_gguf, const sh_tensor *tensors, 
     return rc;
 }
 
-int sh_bind(sh_binding **out, sh_weights *weights, sh_hparams *hp, const sh_tensors *t, const sh_bind_opts *opts, sh_err *err)
+int sh_bind(sh_binding **out, sh_weights *weights, sh_hparams *hp, const sh_tensors *t,
+            const sh_bind_opts *opts, sh_err *err)
 {
-    binder b = {.hp = hp, .arch = hp->arch, .opts = opts, .file = t, .at = at_file, .ud = t, .n_tensors = sh_tensors_count(t), .err = err};
+    binder b = {.hp = hp,
+                .arch = hp->arch,
+                .opts = opts,
+                .file = t,
+                .at = at_file,
+                .ud = t,
+                .n_tensors = sh_tensors_count(t),
+                .err = err};
     sh_weights w = {0};
     int rc = SH_E_NOMEM;
     sh_binding *binding = sh_new(sizeof *binding, err);

@@ -25,8 +25,8 @@ typedef struct matrix_view {
 } matrix_view;
 
 /* Open the matrix behind v, in place or through a copy that b owns. */
-int bind_matrix(sh_binding *b, sh_linear *out, const matrix_view *v, const sh_hparams *hp, sh_runtime *rt, uint64_t *n_bytes,
-                sh_err *err);
+int bind_matrix(sh_binding *b, sh_linear *out, const matrix_view *v, const sh_hparams *hp, sh_runtime *rt,
+                uint64_t *n_bytes, sh_err *err);
 /* Row of the stored matrix that holds row r of the view. */
 uint64_t bind_row(const matrix_view *v, const sh_hparams *hp, uint64_t r);
 /* All n elements of t as floats in b's arena; NULL when memory is short. */

@@ -33,29 +33,34 @@ static void *owned_alloc(sh_binding *b, size_t n, size_t size, sh_err *err)
 }
 
 /* Rows of one view, copied in their order. */
-static int gather_rows(sh_binding *b, const matrix_view *v, const sh_hparams *hp, size_t row_bytes, const uint8_t **out, sh_err *err)
+static int gather_rows(sh_binding *b, const matrix_view *v, const sh_hparams *hp, size_t row_bytes,
+                       const uint8_t **out, sh_err *err)
 {
     uint8_t *copy = owned_alloc(b, v->rows, row_bytes, err);
     if (!copy) return SH_E_NOMEM;
-    for (uint64_t r = 0; r < v->rows; r++) memcpy(copy + r * row_bytes, v->t->data + bind_row(v, hp, r) * row_bytes, row_bytes);
+    for (uint64_t r = 0; r < v->rows; r++)
+        memcpy(copy + r * row_bytes, v->t->data + bind_row(v, hp, r) * row_bytes, row_bytes);
     *out = copy;
     return SH_OK;
 }
 
-/* A stored [in, out] matrix turned: our row r is its column bind_row(r). Tiles of columns keep the reads together. */
-static int gather_columns(sh_binding *b, const matrix_view *v, const sh_hparams *hp, const uint8_t **out, sh_err *err)
+/* A stored [in, out] matrix turned: our row r is its column bind_row(r). Tiles of columns keep the reads
+ * together. */
+static int gather_columns(sh_binding *b, const matrix_view *v, const sh_hparams *hp, const uint8_t **out,
+                          sh_err *err)
 {
     const sh_dtype_info *type = sh_dtype_get(v->t->dtype);
     size_t size = type->block_bytes, stored_row = (size_t)v->t->dims[0] * size;
     if (type->block_elements != 1)
-        return sh_fail(err, SH_E_UNSUPPORTED, "tensor '%s': a transposed %s matrix is not supported", sh_show(&(sh_shown){{0}}, v->t->name),
-                       type->name);
+        return sh_fail(err, SH_E_UNSUPPORTED, "tensor '%s': a transposed %s matrix is not supported",
+                       sh_show(&(sh_shown){{0}}, v->t->name), type->name);
     uint8_t *copy = owned_alloc(b, v->rows, v->cols * size, err);
     if (!copy) return SH_E_NOMEM;
     for (uint64_t r0 = 0; r0 < v->rows; r0 += 64)
         for (uint64_t c = 0; c < v->cols; c++)
             for (uint64_t r = r0; r < v->rows && r < r0 + 64; r++)
-                memcpy(copy + (r * v->cols + c) * size, v->t->data + c * stored_row + bind_row(v, hp, r) * size, size);
+                memcpy(copy + (r * v->cols + c) * size,
+                       v->t->data + c * stored_row + bind_row(v, hp, r) * size, size);
     *out = copy;
     return SH_OK;
 }
@@ -72,16 +77,17 @@ static int remember(sh_binding *b, sh_weight *w, sh_err *err)
     return SH_OK;
 }
 
-int bind_matrix(sh_binding *b, sh_linear *out, const matrix_view *v, const sh_hparams *hp, sh_runtime *rt, uint64_t *n_bytes,
-                sh_err *err)
+int bind_matrix(sh_binding *b, sh_linear *out, const matrix_view *v, const sh_hparams *hp, sh_runtime *rt,
+                uint64_t *n_bytes, sh_err *err)
 {
     int rc = SH_OK;
     size_t row_bytes;
     const uint8_t *src = NULL;
     sh_weight *w = NULL;
     if (!sh_dtype_row_bytes(&row_bytes, v->t->dtype, v->cols))
-        return sh_fail(err, SH_E_UNSUPPORTED, "tensor '%s': rows of %llu do not fit %s blocks", sh_show(&(sh_shown){{0}}, v->t->name),
-                       (unsigned long long)v->cols, sh_dtype_get(v->t->dtype)->name);
+        return sh_fail(err, SH_E_UNSUPPORTED, "tensor '%s': rows of %llu do not fit %s blocks",
+                       sh_show(&(sh_shown){{0}}, v->t->name), (unsigned long long)v->cols,
+                       sh_dtype_get(v->t->dtype)->name);
     bool in_place = !v->name->transposed && rows_are_together(v, hp);
     if (in_place) src = v->t->data + (v->i_stacked * v->rows + bind_row(v, hp, 0)) * row_bytes;
     else if (v->name->transposed) rc = gather_columns(b, v, hp, &src, err);
@@ -96,7 +102,8 @@ int bind_matrix(sh_binding *b, sh_linear *out, const matrix_view *v, const sh_hp
         return rc;
     }
     /* A repacked matrix lives in its own memory and its source is given back; else it lives in the source. */
-    *n_bytes += sh_weight_owned_bytes(w) > v->rows * row_bytes ? sh_weight_owned_bytes(w) : v->rows * row_bytes;
+    *n_bytes +=
+        sh_weight_owned_bytes(w) > v->rows * row_bytes ? sh_weight_owned_bytes(w) : v->rows * row_bytes;
     out->w = w;
     return SH_OK;
 }

@@ -1,8 +1,9 @@
 /* experts.c - mixture of experts: each row goes through the few experts that its router chose.
  *
- * p = softmax(router x) over all experts; the n_experts_used largest are taken (of equals the lower number); with
- * expert_norm_topk they are divided by their sum, added in ascending order of expert. The results are summed in that order too,
- * so a row's value depends on nothing but the row. Rows are gathered by expert: a matrix is read once a batch. */
+ * p = softmax(router x) over all experts; the n_experts_used largest are taken (of equals the lower number);
+ * with expert_norm_topk they are divided by their sum, added in ascending order of expert. The results are
+ * summed in that order too, so a row's value depends on nothing but the row. Rows are gathered by expert: a
+ * matrix is read once a batch. */
 #include <string.h>
 
 #include "model/forward_internal.h"
@@ -43,7 +44,8 @@ static void scatter_rows(void *ud, size_t begin, size_t end, size_t i_worker)
     sh_forward *f = j->f;
     (void)i_worker;
     for (size_t i = begin; i < end; i++)
-        f->k->mul_add(j->out + f->members[i] * f->s_embd, f->expert_out + i * f->s_embd, f->member_weight[i], f->hp->n_embd);
+        f->k->mul_add(j->out + f->members[i] * f->s_embd, f->expert_out + i * f->s_embd, f->member_weight[i],
+                      f->hp->n_embd);
 }
 
 /* expert_out [n] = down(act(gate x) * up x) */

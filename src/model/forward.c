@@ -12,7 +12,8 @@
 int sh_forward_open(sh_forward **out, const sh_model *m, uint32_t max_tokens, sh_err *err)
 {
     if (!m->w.layers) return sh_fail(err, SH_E_INVALID, "the model was opened without its weights");
-    if (!max_tokens || max_tokens > 1u << 20) return sh_fail(err, SH_E_INVALID, "batch of %u tokens (expected 1 to %u)", max_tokens, 1u << 20);
+    if (!max_tokens || max_tokens > 1u << 20)
+        return sh_fail(err, SH_E_INVALID, "batch of %u tokens (expected 1 to %u)", max_tokens, 1u << 20);
     sh_forward *f = sh_new(sizeof *f, err);
     if (!f) return SH_E_NOMEM;
     f->m = m, f->hp = &m->hp, f->k = m->rt->kernels, f->pool = m->rt->pool, f->max_tokens = max_tokens;
@@ -29,12 +30,13 @@ void sh_forward_free(sh_forward *f)
     sh_free(f);
 }
 
-typedef struct region { void **at; size_t row_bytes; } region;
+typedef struct region { void *at; size_t row_bytes; } region; /* at: the address of a pointer of sh_forward */
 
 /* Largest encoding of one row, over the widths and kinds that products of this model can have. */
 static size_t act_row_bytes(const sh_hparams *hp)
 {
-    const size_t widths[] = {hp->n_embd, (size_t)hp->n_heads * hp->head_dim, hp->n_ff, hp->n_ff_expert, hp->n_ff_shared};
+    const size_t widths[] = {hp->n_embd, (size_t)hp->n_heads * hp->head_dim, hp->n_ff, hp->n_ff_expert,
+                             hp->n_ff_shared};
     size_t most = 0;
     for (size_t i = 0; i < sizeof widths / sizeof widths[0]; i++)
         for (int kind = 0; kind < SH_ACT_COUNT; kind++) {
@@ -52,22 +54,26 @@ static int forward_reserve(sh_forward *f, uint32_t n, sh_err *err)
     size_t ff = hp->n_ff > hp->n_ff_expert ? hp->n_ff : hp->n_ff_expert, total = 0;
     if (hp->n_ff_shared > ff) ff = hp->n_ff_shared;
     f->s_embd = sh_row_stride(hp->n_embd), f->s_ff = sh_row_stride(ff);
-    f->s_q = sh_row_stride((size_t)hp->n_heads * hp->head_dim), f->s_kv = sh_row_stride((size_t)hp->n_kv_heads * hp->head_dim);
-    const size_t e = f->s_embd * 4, q = f->s_q * 4, kv = f->s_kv * 4, inner = f->s_ff * 4, pairs = hp->n_rot / 2 * 4,
-                 used = hp->n_experts_used * 4, one = hp->n_experts ? 4 : 0;
+    f->s_q = sh_row_stride((size_t)hp->n_heads * hp->head_dim);
+    f->s_kv = sh_row_stride((size_t)hp->n_kv_heads * hp->head_dim);
+    const size_t e = f->s_embd * 4, q = f->s_q * 4, kv = f->s_kv * 4, inner = f->s_ff * 4,
+                 pairs = hp->n_rot / 2 * 4, used = hp->n_experts_used * 4, one = hp->n_experts ? 4 : 0;
+    /* clang-format off */
     const region regions[] = {
-        {(void **)&f->x, e}, {(void **)&f->norm, e}, {(void **)&f->branch, e}, {(void **)&f->branch2, e},
-        {(void **)&f->q, q}, {(void **)&f->attn, q}, {(void **)&f->key, kv}, {(void **)&f->value, kv},
-        {(void **)&f->gate, inner}, {(void **)&f->up, inner}, {(void **)&f->cos_t, pairs}, {(void **)&f->sin_t, pairs},
-        {(void **)&f->cos_local, pairs}, {(void **)&f->sin_local, pairs}, {&f->act, act_row_bytes(hp)},
-        {(void **)&f->router, hp->n_experts * 4}, {(void **)&f->gathered, one * f->s_embd}, {(void **)&f->expert_out, one * f->s_embd},
-        {(void **)&f->chosen, used}, {(void **)&f->chosen_weight, used}, {(void **)&f->members, one}, {(void **)&f->member_weight, one},
-        {(void **)&f->rows, sizeof *f->rows}, {(void **)&f->tiles, sizeof *f->tiles},
+        {&f->x, e}, {&f->norm, e}, {&f->branch, e}, {&f->branch2, e},
+        {&f->q, q}, {&f->attn, q}, {&f->key, kv}, {&f->value, kv}, {&f->gate, inner}, {&f->up, inner}, {&f->cos_t, pairs}, {&f->sin_t, pairs},
+        {&f->cos_local, pairs}, {&f->sin_local, pairs}, {&f->act, act_row_bytes(hp)},
+        {&f->router, hp->n_experts * 4},
+        {&f->gathered, one * f->s_embd}, {&f->expert_out, one * f->s_embd}, {&f->chosen, used},
+        {&f->chosen_weight, used}, {&f->members, one}, {&f->member_weight, one},
+        {&f->rows, sizeof *f->rows}, {&f->tiles, sizeof *f->tiles},
     };
+    /* clang-format on */
     enum { N = sizeof regions / sizeof regions[0] };
     for (int i = 0; i < N; i++) {
         size_t bytes;
-        if (!sh_mul(&bytes, regions[i].row_bytes, n) || !sh_add(&bytes, bytes, 63) || !sh_add(&total, total, bytes / 64 * 64))
+        if (!sh_mul(&bytes, regions[i].row_bytes, n) || !sh_add(&bytes, bytes, 63) ||
+            !sh_add(&total, total, bytes / 64 * 64))
             return sh_fail(err, SH_E_RANGE, "scratch for %u tokens is larger than memory can be", n);
     }
     sh_free(f->slab);
@@ -75,7 +81,7 @@ static int forward_reserve(sh_forward *f, uint32_t n, sh_err *err)
     if (!(f->slab = sh_alloc_aligned(total, 1))) return sh_fail_nomem(err, total);
     uint8_t *at = f->slab;
     for (int i = 0; i < N; i++) {
-        *regions[i].at = at;
+        memcpy(regions[i].at, &at, sizeof at);
         at += (regions[i].row_bytes * n + 63) / 64 * 64;
     }
     f->cap = n;
@@ -84,7 +90,8 @@ static int forward_reserve(sh_forward *f, uint32_t n, sh_err *err)
 
 static int scratch_reserve(sh_forward *f, uint32_t n_ctx, sh_err *err)
 {
-    size_t n = sh_row_stride(sh_attention_scratch(n_ctx)), bytes = n * sizeof(float) * sh_pool_threads(f->pool);
+    size_t n = sh_row_stride(sh_attention_scratch(n_ctx)),
+           bytes = n * sizeof(float) * sh_pool_threads(f->pool);
     if (n <= f->n_scratch) return SH_OK;
     if (f->scratch) sh_pages_free(f->scratch, f->scratch_bytes);
     f->n_scratch = 0;
@@ -101,7 +108,8 @@ void sh_forward_rows(sh_forward *f, size_t n, size_t width, sh_range_fn fn, void
     sh_pool_run(f->pool, n, 1 + GRAIN_STEPS / (width + 1), fn, ud);
 }
 
-void sh_forward_products(sh_forward *f, const float *x, size_t x_stride, size_t n, const sh_product *out, size_t n_out)
+void sh_forward_products(sh_forward *f, const float *x, size_t x_stride, size_t n, const sh_product *out,
+                         size_t n_out)
 {
     for (int kind = 0; kind < SH_ACT_COUNT; kind++) {
         sh_matmul_out outs[4];
@@ -110,7 +118,8 @@ void sh_forward_products(sh_forward *f, const float *x, size_t x_stride, size_t 
             if (sh_weight_act_kind(out[i].l->w) == (enum sh_act_kind)kind)
                 outs[n_outs++] = (sh_matmul_out){out[i].l->w, out[i].y, out[i].stride};
         if (!n_outs) continue;
-        sh_act_encode(f->k, f->pool, (enum sh_act_kind)kind, x, x_stride, n, sh_weight_cols(outs[0].w), f->act);
+        sh_act_encode(f->k, f->pool, (enum sh_act_kind)kind, x, x_stride, n, sh_weight_cols(outs[0].w),
+                      f->act);
         sh_matmul(f->k, f->pool, f->act, n, outs, n_outs);
     }
 }
@@ -147,7 +156,8 @@ static void embed_rows(void *ud, size_t begin, size_t end, size_t i_worker)
         sh_dtypes[w->embed.dtype].decode(w->embed.rows + token * w->embed.row_bytes, x, n);
         if (f->hp->embed_scale != 1) f->k->scale(x, f->hp->embed_scale, n);
         if (f->hp->position == SH_POSITION_LEARNED) {
-            sh_dtypes[w->position.dtype].decode(w->position.rows + r->pos * w->position.row_bytes, position, n);
+            sh_dtypes[w->position.dtype].decode(w->position.rows + r->pos * w->position.row_bytes, position,
+                                                n);
             f->k->add(x, position, n);
         }
         copy_layer(f, t, 0);
@@ -193,7 +203,8 @@ static void norm_rows(void *ud, size_t begin, size_t end, size_t i_worker)
     const norm_job *j = ud;
     (void)i_worker;
     for (size_t t = begin; t < end; t++)
-        sh_forward_norm(j->f, j->f->norm + t * j->f->s_embd, j->f->x + t * j->f->s_embd, j->g, j->f->hp->n_embd);
+        sh_forward_norm(j->f, j->f->norm + t * j->f->s_embd, j->f->x + t * j->f->s_embd, j->g,
+                        j->f->hp->n_embd);
 }
 
 /* ---- layers ---- */
@@ -206,10 +217,16 @@ static void layer_run(sh_forward *f, uint32_t i)
     const float *in = hp->norm_place == SH_NORM_POST ? f->x : f->norm;
     sh_forward_attention(f, i, in);
     if (hp->residual == SH_RESIDUAL_SEQUENTIAL) {
-        branch_end mid = {.f = f, .y = {f->branch}, .bias = {l->o.bias}, .post = &l->attn_post_norm, .next = &l->ffn_norm};
+        branch_end mid = {
+            .f = f, .y = {f->branch}, .bias = {l->o.bias}, .post = &l->attn_post_norm, .next = &l->ffn_norm};
         sh_forward_rows(f, f->n, 4 * hp->n_embd, branch_end_rows, &mid);
         sh_forward_mlp(f, i, in, f->branch);
-        branch_end last = {.f = f, .y = {f->branch}, .bias = {l->down.bias}, .post = &l->ffn_post_norm, .next = next, .i_layer = i + 1};
+        branch_end last = {.f = f,
+                           .y = {f->branch},
+                           .bias = {l->down.bias},
+                           .post = &l->ffn_post_norm,
+                           .next = next,
+                           .i_layer = i + 1};
         sh_forward_rows(f, f->n, 4 * hp->n_embd, branch_end_rows, &last);
         return;
     }
@@ -218,8 +235,12 @@ static void layer_run(sh_forward *f, uint32_t i)
         sh_forward_rows(f, f->n, 2 * hp->n_embd, norm_rows, &second);
     }
     sh_forward_mlp(f, i, in, f->branch2);
-    branch_end both = {.f = f, .y = {f->branch, f->branch2}, .bias = {l->o.bias, l->down.bias}, .post = &l->attn_post_norm,
-                       .next = next, .i_layer = i + 1};
+    branch_end both = {.f = f,
+                       .y = {f->branch, f->branch2},
+                       .bias = {l->o.bias, l->down.bias},
+                       .post = &l->attn_post_norm,
+                       .next = next,
+                       .i_layer = i + 1};
     sh_forward_rows(f, f->n, 4 * hp->n_embd, branch_end_rows, &both);
 }
 
@@ -269,8 +290,8 @@ static int run_batch(sh_forward *f, const sh_chunk *chunks, size_t n_chunks, sh_
     return SH_OK;
 }
 
-/* Longrope turns all keys of a sequence by one set of factors, chosen by its length. When a chunk crosses the limit (or
- * follows a rewind below it), the positions before it are computed anew from their tokens. */
+/* Longrope turns all keys of a sequence by one set of factors, chosen by its length. When a chunk crosses the
+ * limit (or follows a rewind below it), the positions before it are computed anew from their tokens. */
 static int refit_longrope(sh_forward *f, const sh_chunk *chunk, sh_err *err)
 {
     sh_kv *kv = chunk->kv;
@@ -295,14 +316,17 @@ static int check_chunk(const sh_forward *f, const sh_chunk *c, sh_err *err)
     uint32_t room = c->kv->n_ctx;
     if (c->kv->m != f->m) return sh_fail(err, SH_E_INVALID, "the cache belongs to another model");
     if (!c->n_tokens) return sh_fail(err, SH_E_INVALID, "a chunk without tokens");
-    if (c->hidden && c->want != SH_WANT_ALL) return sh_fail(err, SH_E_INVALID, "hidden states need SH_WANT_ALL");
+    if (c->hidden && c->want != SH_WANT_ALL)
+        return sh_fail(err, SH_E_INVALID, "hidden states need SH_WANT_ALL");
     if (c->want == SH_WANT_LAST && !c->logits) return sh_fail(err, SH_E_INVALID, "no place for the logits");
     if (hp->position == SH_POSITION_LEARNED && hp->n_ctx_train < room) room = hp->n_ctx_train;
     if (c->kv->n_used > room || c->n_tokens > room - c->kv->n_used)
-        return sh_fail(err, SH_E_RANGE, "%u tokens after %u do not fit a context of %u", c->n_tokens, c->kv->n_used, room);
+        return sh_fail(err, SH_E_RANGE, "%u tokens after %u do not fit a context of %u", c->n_tokens,
+                       c->kv->n_used, room);
     for (uint32_t i = 0; i < c->n_tokens; i++)
         if (c->tokens[i] < 0 || (uint32_t)c->tokens[i] >= hp->n_vocab)
-            return sh_fail(err, SH_E_RANGE, "token %d at %u (vocabulary of %u)", c->tokens[i], i, hp->n_vocab);
+            return sh_fail(err, SH_E_RANGE, "token %d at %u (vocabulary of %u)", c->tokens[i], i,
+                           hp->n_vocab);
     return SH_OK;
 }
 
@@ -313,10 +337,13 @@ int sh_forward_run(sh_forward *f, const sh_chunk *chunks, size_t n_chunks, sh_er
     for (size_t i = 0; i < n_chunks; i++) {
         if ((rc = check_chunk(f, &chunks[i], err)) < 0) return rc;
         for (size_t j = 0; j < i; j++)
-            if (chunks[i].kv == chunks[j].kv) return sh_fail(err, SH_E_INVALID, "two chunks of one batch share a cache");
+            if (chunks[i].kv == chunks[j].kv)
+                return sh_fail(err, SH_E_INVALID, "two chunks of one batch share a cache");
         n += chunks[i].n_tokens;
     }
-    if (n > f->max_tokens) return sh_fail(err, SH_E_RANGE, "batch of %llu tokens (room for %u)", (unsigned long long)n, f->max_tokens);
+    if (n > f->max_tokens)
+        return sh_fail(err, SH_E_RANGE, "batch of %llu tokens (room for %u)", (unsigned long long)n,
+                       f->max_tokens);
     if (!n) return SH_OK;
     for (size_t i = 0; i < n_chunks; i++)
         if ((rc = refit_longrope(f, &chunks[i], err)) < 0) return rc;

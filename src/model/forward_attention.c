@@ -11,8 +11,10 @@ static void angle_rows(void *ud, size_t begin, size_t end, size_t i_worker)
     (void)i_worker;
     for (size_t t = begin; t < end; t++) {
         const row_info *r = &f->rows[t];
-        sh_rope_at(&f->m->rope, r->pos, f->chunks[r->i_chunk].kv->long_rope, f->cos_t + t * pairs, f->sin_t + t * pairs);
-        if (local) sh_rope_at(&f->m->rope_local, r->pos, false, f->cos_local + t * pairs, f->sin_local + t * pairs);
+        sh_rope_at(&f->m->rope, r->pos, f->chunks[r->i_chunk].kv->long_rope, f->cos_t + t * pairs,
+                   f->sin_t + t * pairs);
+        if (local)
+            sh_rope_at(&f->m->rope_local, r->pos, false, f->cos_local + t * pairs, f->sin_local + t * pairs);
     }
 }
 
@@ -43,7 +45,8 @@ static void prepare_rows(void *ud, size_t begin, size_t end, size_t i_worker)
     const sh_layer *l = j->l;
     const sh_layer_traits *traits = &hp->layers[j->layer];
     const size_t d = hp->head_dim, pairs = hp->n_rot / 2;
-    const float *cos_t = traits->local_rope ? f->cos_local : f->cos_t, *sin_t = traits->local_rope ? f->sin_local : f->sin_t;
+    const float *cos_t = traits->local_rope ? f->cos_local : f->cos_t,
+                *sin_t = traits->local_rope ? f->sin_local : f->sin_t;
     (void)i_worker;
     for (size_t t = begin; t < end; t++) {
         float *q = f->q + t * f->s_q, *key = f->key + t * f->s_kv, *value = f->value + t * f->s_kv;
@@ -55,10 +58,12 @@ static void prepare_rows(void *ud, size_t begin, size_t end, size_t i_worker)
         norm_heads(f, key, &l->k_norm, hp->n_kv_heads);
         if (traits->rope && pairs) {
             f->k->rope(q, hp->n_heads, d, hp->n_rot, hp->rope.style, cos_t + t * pairs, sin_t + t * pairs);
-            f->k->rope(key, hp->n_kv_heads, d, hp->n_rot, hp->rope.style, cos_t + t * pairs, sin_t + t * pairs);
+            f->k->rope(key, hp->n_kv_heads, d, hp->n_rot, hp->rope.style, cos_t + t * pairs,
+                       sin_t + t * pairs);
         }
         for (uint32_t g = 0; g < hp->n_kv_heads; g++)
-            f->k->kv_write(sh_kv_head_at(f->chunks[r->i_chunk].kv, j->layer, g), r->pos, key + g * d, value + g * d);
+            f->k->kv_write(sh_kv_head_at(f->chunks[r->i_chunk].kv, j->layer, g), r->pos, key + g * d,
+                           value + g * d);
     }
 }
 
@@ -75,11 +80,16 @@ static void attend_tiles(void *ud, size_t begin, size_t end, size_t i_worker)
     sh_attention_query queries[SH_ATTENTION_MAX_QUERIES];
     for (size_t item = begin; item < end; item++) {
         const row_tile *tile = &f->tiles[item % f->n_tiles];
-        const uint32_t kv_head = (uint32_t)(item / f->n_tiles / parts), part = (uint32_t)(item / f->n_tiles % parts);
-        const uint32_t h0 = part * f->tile_heads, h1 = h0 + f->tile_heads < group ? h0 + f->tile_heads : group;
+        const uint32_t kv_head = (uint32_t)(item / f->n_tiles / parts),
+                       part = (uint32_t)(item / f->n_tiles % parts);
+        const uint32_t h0 = part * f->tile_heads,
+                       h1 = h0 + f->tile_heads < group ? h0 + f->tile_heads : group;
         const sh_kv *kv = f->chunks[f->rows[tile->first].i_chunk].kv;
-        sh_attention_job job = {.kv = sh_kv_head_at(kv, j->layer, kv_head), .queries = queries, .scale = hp->attention_scale,
-                                .softcap = hp->attention_softcap, .scratch = f->scratch + i_worker * f->n_scratch};
+        sh_attention_job job = {.kv = sh_kv_head_at(kv, j->layer, kv_head),
+                                .queries = queries,
+                                .scale = hp->attention_scale,
+                                .softcap = hp->attention_softcap,
+                                .scratch = f->scratch + i_worker * f->n_scratch};
         for (uint32_t t = tile->first; t < tile->first + tile->n; t++)
             for (uint32_t h = h0; h < h1; h++) {
                 const size_t head = (size_t)kv_head * group + h;

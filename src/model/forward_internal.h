@@ -1,8 +1,8 @@
 /* forward_internal.h - the scratch of a forward pass and its stages.
  *
- * All tokens of a batch are rows of one matrix, whatever sequence they belong to. A stage is a product (matmul.h) or a pass
- * over rows that does everything between two products, so one token costs five runs of the pool a layer.
- * Letters: n rows, E n_embd, H heads, G key/value heads, D head_dim, F inner size. */
+ * All tokens of a batch are rows of one matrix, whatever sequence they belong to. A stage is a product
+ * (matmul.h) or a pass over rows that does everything between two products, so one token costs five runs of
+ * the pool a layer. Letters: n rows, E n_embd, H heads, G key/value heads, D head_dim, F inner size. */
 #ifndef SH_MODEL_FORWARD_INTERNAL_H
 #define SH_MODEL_FORWARD_INTERNAL_H
 
@@ -64,7 +64,8 @@ static inline size_t sh_row_stride(size_t width) { return (width + 15) / 16 * 16
 void sh_forward_rows(sh_forward *f, size_t n, size_t width, sh_range_fn fn, void *ud);
 /* y_i = W_i x for rows x; no biases. Matrices may need different encodings of x. */
 typedef struct sh_product { const sh_linear *l; float *y; size_t stride; } sh_product;
-void sh_forward_products(sh_forward *f, const float *x, size_t x_stride, size_t n, const sh_product *out, size_t n_out);
+void sh_forward_products(sh_forward *f, const float *x, size_t x_stride, size_t n, const sh_product *out,
+                         size_t n_out);
 /* y = norm(x) of one row of n, by the model's kind of norm. y may be x. */
 void sh_forward_norm(const sh_forward *f, float *y, const float *x, const sh_gain *g, size_t n);
 

@@ -46,7 +46,8 @@ static uint32_t wanted_of(const sh_chunk *c, uint32_t *first)
     return c->want == SH_WANT_NONE ? 0 : c->n_tokens - *first;
 }
 
-/* f->norm rows 0 .. count-1 = final norm of the wanted rows, in batch order; members of chunks keep their order. */
+/* f->norm rows 0 .. count-1 = final norm of the wanted rows, in batch order; members of chunks keep their
+ * order. */
 static uint32_t norm_wanted(sh_forward *f)
 {
     uint32_t row = 0, count = 0, first;
@@ -55,8 +56,10 @@ static uint32_t norm_wanted(sh_forward *f)
         uint32_t n = wanted_of(chunk, &first);
         for (uint32_t i = 0; i < n; i++, count++) {
             float *y = f->norm + (size_t)count * f->s_embd;
-            sh_forward_norm(f, y, f->x + (size_t)(row + first + i) * f->s_embd, &f->m->w.output_norm, f->hp->n_embd);
-            if (chunk->hidden) memcpy(chunk->hidden + (size_t)i * f->hp->n_embd, y, f->hp->n_embd * sizeof(float));
+            sh_forward_norm(f, y, f->x + (size_t)(row + first + i) * f->s_embd, &f->m->w.output_norm,
+                            f->hp->n_embd);
+            if (chunk->hidden)
+                memcpy(chunk->hidden + (size_t)i * f->hp->n_embd, y, f->hp->n_embd * sizeof(float));
         }
         row += chunk->n_tokens;
     }
@@ -75,7 +78,8 @@ static int logits_to_many(sh_forward *f, uint32_t count, sh_err *err)
         uint32_t n = count - done < SH_LOGIT_ROWS ? count - done : SH_LOGIT_ROWS;
         compute_logits(f, f->norm + (size_t)done * f->s_embd, n, f->logits);
         for (uint32_t i = 0; i < n; i++) {
-            while (done + i - at >= wanted_of(&f->chunks[c], &first)) at += wanted_of(&f->chunks[c++], &first);
+            while (done + i - at >= wanted_of(&f->chunks[c], &first))
+                at += wanted_of(&f->chunks[c++], &first);
             float *to = f->chunks[c].logits;
             if (to) memcpy(to + (done + i - at) * v, f->logits + i * v, v * sizeof(float));
         }

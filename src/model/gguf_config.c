@@ -27,7 +27,8 @@ static int get_u32(const reader *r, const char *key, uint32_t *value, bool requi
     uint64_t v = 0;
     const sh_meta *m = sh_tensors_meta(r->t, full_key(r, key, name));
     if (!m) return required ? sh_fail(r->err, SH_E_CORRUPT, "no %s in the metadata", name) : SH_OK;
-    if (m->type == SH_META_ARRAY && (m->elem_type == SH_META_I32 || m->elem_type == SH_META_U32) && m->n_elems) {
+    if (m->type == SH_META_ARRAY && (m->elem_type == SH_META_I32 || m->elem_type == SH_META_U32) &&
+        m->n_elems) {
         v = sh_get_u32(m->elems);
         for (uint64_t i = 1; i < m->n_elems; i++)
             if (sh_get_u32(m->elems + 4 * i) != v)
@@ -85,13 +86,20 @@ static uint64_t vocabulary_rows(const sh_tensors *t)
 static int read_sizes(const reader *r, sh_hparams *hp)
 {
     uint32_t value_length = 0;
-    const struct { const char *key; uint32_t *value; bool required; } sizes[] = {
-        {"block_count", &hp->n_layers, true}, {"embedding_length", &hp->n_embd, true},
-        {"attention.head_count", &hp->n_heads, true}, {"feed_forward_length", &hp->n_ff, true},
-        {"attention.head_count_kv", &hp->n_kv_heads, false}, {"attention.key_length", &hp->head_dim, false},
-        {"attention.value_length", &value_length, false}, {"context_length", &hp->n_ctx_train, false},
-        {"rope.dimension_count", &hp->n_rot, false}, {"expert_count", &hp->n_experts, false},
-        {"expert_used_count", &hp->n_experts_used, false}, {"expert_feed_forward_length", &hp->n_ff_expert, false},
+    const struct { const char *key; uint32_t *value; bool required;
+    } sizes[] = {
+        {"block_count", &hp->n_layers, true},
+        {"embedding_length", &hp->n_embd, true},
+        {"attention.head_count", &hp->n_heads, true},
+        {"feed_forward_length", &hp->n_ff, true},
+        {"attention.head_count_kv", &hp->n_kv_heads, false},
+        {"attention.key_length", &hp->head_dim, false},
+        {"attention.value_length", &value_length, false},
+        {"context_length", &hp->n_ctx_train, false},
+        {"rope.dimension_count", &hp->n_rot, false},
+        {"expert_count", &hp->n_experts, false},
+        {"expert_used_count", &hp->n_experts_used, false},
+        {"expert_feed_forward_length", &hp->n_ff_expert, false},
         {"expert_shared_feed_forward_length", &hp->n_ff_shared, false},
     };
     for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++) {
@@ -105,7 +113,8 @@ static int read_sizes(const reader *r, sh_hparams *hp)
     if (!hp->head_dim) hp->head_dim = hp->n_embd / hp->n_heads;
     if (!hp->n_ctx_train) hp->n_ctx_train = 2048;
     if (value_length && value_length != hp->head_dim)
-        return sh_fail(r->err, SH_E_UNSUPPORTED, "keys of %u and values of %u elements: not supported", hp->head_dim, value_length);
+        return sh_fail(r->err, SH_E_UNSUPPORTED, "keys of %u and values of %u elements: not supported",
+                       hp->head_dim, value_length);
     if (hp->n_experts && !hp->n_ff_expert) hp->n_ff_expert = hp->n_ff;
     return SH_OK;
 }
@@ -113,7 +122,8 @@ static int read_sizes(const reader *r, sh_hparams *hp)
 /* Gemma's 27B models divide by the root of width / heads; their files do not say so. */
 float sh_gguf_default_scale(const sh_hparams *hp)
 {
-    bool by_width = (!strcmp(hp->arch->name, "gemma2") && hp->n_layers == 46) || (!strcmp(hp->arch->name, "gemma3") && hp->n_layers == 62);
+    bool by_width = (!strcmp(hp->arch->name, "gemma2") && hp->n_layers == 46) ||
+                    (!strcmp(hp->arch->name, "gemma3") && hp->n_layers == 62);
     if (hp->arch->flags & SH_ARCH_NO_SCALE) return 1;
     return (float)(1 / sqrt(by_width ? (double)hp->n_embd / hp->n_heads : hp->head_dim));
 }
@@ -144,7 +154,8 @@ static int read_scales(const reader *r, sh_hparams *hp)
     if (!parallel) hp->residual = SH_RESIDUAL_SEQUENTIAL;
     if ((rc = get_bool(r, "expert_weights_norm", &hp->expert_norm_topk)) < 0) return rc;
     if ((rc = get_text(r, "hidden_activation", act)) < 0 || !act[0]) return rc;
-    if (sh_activation_find(act) < 0) return sh_fail(r->err, SH_E_UNSUPPORTED, "activation '%.40s' is not supported", sh_show(&shown, act));
+    if (sh_activation_find(act) < 0)
+        return sh_fail(r->err, SH_E_UNSUPPORTED, "activation '%.40s' is not supported", sh_show(&shown, act));
     hp->activation = (enum sh_activation)sh_activation_find(act);
     return SH_OK;
 }
@@ -159,10 +170,14 @@ static int read_rope(const reader *r, sh_hparams *hp)
     sh_rope_params *p = &hp->rope;
     if (hp->position != SH_POSITION_ROPE) return hp->n_rot = 0, SH_OK;
     if (!hp->n_rot) hp->n_rot = hp->head_dim;
-    const struct { const char *key; double *value; } numbers[] = {
-        {"rope.freq_base", &p->theta}, {"rope.freq_base_swa", &hp->rope_local.theta},
-        {"rope.scale_linear", &p->factor}, {"rope.scaling.factor", &p->factor}, /* the former in files of 2023 */
-        {"rope.scaling.attn_factor", &attn_factor}, {"rope.scaling.yarn_beta_fast", &p->beta_fast},
+    const struct { const char *key; double *value;
+    } numbers[] = {
+        {"rope.freq_base", &p->theta},
+        {"rope.freq_base_swa", &hp->rope_local.theta},
+        {"rope.scale_linear", &p->factor},
+        {"rope.scaling.factor", &p->factor}, /* the former in files of 2023 */
+        {"rope.scaling.attn_factor", &attn_factor},
+        {"rope.scaling.yarn_beta_fast", &p->beta_fast},
         {"rope.scaling.yarn_beta_slow", &p->beta_slow},
     };
     for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++)
@@ -171,10 +186,13 @@ static int read_rope(const reader *r, sh_hparams *hp)
     if ((rc = get_text(r, "rope.scaling.type", kind)) < 0) return rc;
     if (!p->original_ctx) p->original_ctx = hp->n_ctx_train;
     bool has_long = sh_tensors_find(r->t, "rope_factors_long.weight");
-    if (!strcmp(kind, "linear") || (!kind[0] && p->factor != 1 && !has_long)) p->scaling = SH_ROPE_SCALE_LINEAR;
+    if (!strcmp(kind, "linear") || (!kind[0] && p->factor != 1 && !has_long))
+        p->scaling = SH_ROPE_SCALE_LINEAR;
     else if (!strcmp(kind, "yarn")) p->scaling = SH_ROPE_SCALE_YARN;
     else if (!strcmp(kind, "longrope") || has_long) p->scaling = SH_ROPE_SCALE_LONGROPE;
-    else if (kind[0] && strcmp(kind, "none")) return sh_fail(r->err, SH_E_UNSUPPORTED, "rope scaling '%.40s' is not supported", sh_show(&shown, kind));
+    else if (kind[0] && strcmp(kind, "none"))
+        return sh_fail(r->err, SH_E_UNSUPPORTED, "rope scaling '%.40s' is not supported",
+                       sh_show(&shown, kind));
     if (p->scaling != SH_ROPE_SCALE_NONE && p->scaling != SH_ROPE_SCALE_LONGROPE && !(p->factor > 0))
         return sh_fail(r->err, SH_E_CORRUPT, "%s.rope.scaling.factor is not positive", r->arch);
     if (p->scaling == SH_ROPE_SCALE_LONGROPE) p->factor = (double)hp->n_ctx_train / p->original_ctx;
@@ -200,7 +218,8 @@ static int get_list(const reader *r, const char *key, uint32_t n, const sh_meta 
     const sh_meta *m = sh_tensors_meta(r->t, full_key(r, key, name));
     *out = m && m->type == SH_META_ARRAY && m->elems ? m : NULL;
     if (*out && m->n_elems != n)
-        return sh_fail(r->err, SH_E_CORRUPT, "%s has %llu entries for %u layers", name, (unsigned long long)m->n_elems, n);
+        return sh_fail(r->err, SH_E_CORRUPT, "%s has %llu entries for %u layers", name,
+                       (unsigned long long)m->n_elems, n);
     return SH_OK;
 }
 
@@ -219,7 +238,8 @@ static int read_layers(const reader *r, sh_hparams *hp, sh_arena *arena)
     if (!layers) return sh_fail_nomem(r->err, hp->n_layers * sizeof *layers);
     if ((rc = get_u32(r, "attention.sliding_window", &window, false)) < 0) return rc;
     if ((rc = get_list(r, "attention.sliding_window_pattern", hp->n_layers, &windowed_list)) < 0) return rc;
-    if (!windowed_list && (rc = get_u32(r, "attention.sliding_window_pattern", &period, false)) < 0) return rc;
+    if (!windowed_list && (rc = get_u32(r, "attention.sliding_window_pattern", &period, false)) < 0)
+        return rc;
     if ((rc = get_list(r, "rope.layers", hp->n_layers, &rope_list)) < 0) return rc;
     for (uint32_t i = 0; i < hp->n_layers; i++) {
         char router[48];
@@ -249,8 +269,10 @@ int sh_gguf_config_read(sh_hparams *hp, const sh_tensors *t, sh_arena *arena, sh
     sh_hparams_from_arch(hp, row);
     hp->bias_qkv = hp->bias_o = hp->bias_mlp = hp->bias_output = SH_BIAS_IF_PRESENT;
     hp->tied_output = !sh_tensors_find(t, "output.weight");
-    if (sh_tensors_find(t, "blk.0.attn_norm_2.weight")) hp->residual = SH_RESIDUAL_PARALLEL_TWO_NORMS; /* Falcon 40B */
-    if ((rc = read_sizes(&r, hp)) < 0 || (rc = read_scales(&r, hp)) < 0 || (rc = read_rope(&r, hp)) < 0) return rc;
+    if (sh_tensors_find(t, "blk.0.attn_norm_2.weight"))
+        hp->residual = SH_RESIDUAL_PARALLEL_TWO_NORMS; /* Falcon 40B */
+    if ((rc = read_sizes(&r, hp)) < 0 || (rc = read_scales(&r, hp)) < 0 || (rc = read_rope(&r, hp)) < 0)
+        return rc;
     if ((rc = sh_hparams_check(hp, "metadata", err)) < 0) return rc;
     return read_layers(&r, hp, arena);
 }
@@ -258,11 +280,13 @@ int sh_gguf_config_read(sh_hparams *hp, const sh_tensors *t, sh_arena *arena, sh
 const char *sh_gguf_file_type(uint64_t general_file_type)
 {
     static const char *const names[] = {
-        [0] = "F32", [1] = "F16", [2] = "Q4_0", [3] = "Q4_1", [7] = "Q8_0", [8] = "Q5_0", [9] = "Q5_1", [10] = "Q2_K",
-        [11] = "Q3_K_S", [12] = "Q3_K_M", [13] = "Q3_K_L", [14] = "Q4_K_S", [15] = "Q4_K_M", [16] = "Q5_K_S", [17] = "Q5_K_M",
-        [18] = "Q6_K", [19] = "IQ2_XXS", [20] = "IQ2_XS", [21] = "Q2_K_S", [22] = "IQ3_XS", [23] = "IQ3_XXS", [24] = "IQ1_S",
-        [25] = "IQ4_NL", [26] = "IQ3_S", [27] = "IQ3_M", [28] = "IQ2_S", [29] = "IQ2_M", [30] = "IQ4_XS", [31] = "IQ1_M",
-        [32] = "BF16", [36] = "TQ1_0", [37] = "TQ2_0", [38] = "MXFP4_MOE",
+        [0] = "F32",      [1] = "F16",      [2] = "Q4_0",       [3] = "Q4_1",    [7] = "Q8_0",
+        [8] = "Q5_0",     [9] = "Q5_1",     [10] = "Q2_K",      [11] = "Q3_K_S", [12] = "Q3_K_M",
+        [13] = "Q3_K_L",  [14] = "Q4_K_S",  [15] = "Q4_K_M",    [16] = "Q5_K_S", [17] = "Q5_K_M",
+        [18] = "Q6_K",    [19] = "IQ2_XXS", [20] = "IQ2_XS",    [21] = "Q2_K_S", [22] = "IQ3_XS",
+        [23] = "IQ3_XXS", [24] = "IQ1_S",   [25] = "IQ4_NL",    [26] = "IQ3_S",  [27] = "IQ3_M",
+        [28] = "IQ2_S",   [29] = "IQ2_M",   [30] = "IQ4_XS",    [31] = "IQ1_M",  [32] = "BF16",
+        [36] = "TQ1_0",   [37] = "TQ2_0",   [38] = "MXFP4_MOE",
     };
     return general_file_type < sizeof names / sizeof names[0] ? names[general_file_type] : NULL;
 }

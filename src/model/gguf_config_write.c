@@ -54,7 +54,8 @@ static void write_sizes(setter *s, const sh_hparams *hp)
     set_u32(s, "attention.head_count_kv", hp->n_kv_heads);
     set_u32(s, "attention.key_length", hp->head_dim);
     set_u32(s, "attention.value_length", hp->head_dim);
-    set_f32(s, hp->norm == SH_NORM_RMS ? "attention.layer_norm_rms_epsilon" : "attention.layer_norm_epsilon", (double)hp->norm_eps);
+    set_f32(s, hp->norm == SH_NORM_RMS ? "attention.layer_norm_rms_epsilon" : "attention.layer_norm_epsilon",
+            (double)hp->norm_eps);
     if (!hp->n_experts) return;
     set_u32(s, "expert_count", hp->n_experts);
     set_u32(s, "expert_used_count", hp->n_experts_used);
@@ -68,15 +69,18 @@ static void write_scales(setter *s, const sh_hparams *hp)
 {
     const sh_arch *row = sh_arch_by_gguf(s->arch); /* the row that a reader will start from */
     const float usual_embed = row->flags & SH_ARCH_EMBED_SCALED ? sqrtf((float)hp->n_embd) : 1;
-    if (hp->attention_scale != sh_gguf_default_scale(hp)) set_f32(s, "attention.scale", (double)hp->attention_scale);
+    if (hp->attention_scale != sh_gguf_default_scale(hp))
+        set_f32(s, "attention.scale", (double)hp->attention_scale);
     if (hp->embed_scale != usual_embed) set_f32(s, "embedding_scale", (double)hp->embed_scale);
     if (hp->residual_scale != 1) set_f32(s, "residual_scale", (double)hp->residual_scale);
     if (hp->logit_scale != 1) set_f32(s, "logit_scale", 1 / (double)hp->logit_scale);
     if (hp->attention_softcap != 0) set_f32(s, "attn_logit_softcapping", (double)hp->attention_softcap);
     if (hp->final_softcap != 0) set_f32(s, "final_logit_softcapping", (double)hp->final_softcap);
     if (hp->position == SH_POSITION_ALIBI) set_f32(s, "attention.max_alibi_bias", (double)hp->alibi_max_bias);
-    if (row->residual != SH_RESIDUAL_SEQUENTIAL) set_bool(s, "use_parallel_residual", hp->residual != SH_RESIDUAL_SEQUENTIAL);
-    if (hp->activation != row->activation) set_text(s, "hidden_activation", sh_activation_text(hp->activation));
+    if (row->residual != SH_RESIDUAL_SEQUENTIAL)
+        set_bool(s, "use_parallel_residual", hp->residual != SH_RESIDUAL_SEQUENTIAL);
+    if (hp->activation != row->activation)
+        set_text(s, "hidden_activation", sh_activation_text(hp->activation));
 }
 
 static void write_rope(setter *s, const sh_hparams *hp)
@@ -101,7 +105,8 @@ static void write_rope(setter *s, const sh_hparams *hp)
         set_u32(s, "rope.scaling.original_context_length", p->original_ctx);
         set_f32(s, "rope.scaling.yarn_beta_fast", p->beta_fast);
         set_f32(s, "rope.scaling.yarn_beta_slow", p->beta_slow);
-        if (sh_rope_magnitude(p) != usual) set_f32(s, "rope.scaling.attn_factor", sh_rope_magnitude(p) / usual);
+        if (sh_rope_magnitude(p) != usual)
+            set_f32(s, "rope.scaling.attn_factor", sh_rope_magnitude(p) / usual);
         break;
     }
     case SH_ROPE_SCALE_LONGROPE:
@@ -121,9 +126,11 @@ static void write_layers(setter *s, const sh_hparams *hp)
     char name[128];
     for (uint32_t i = 0; i < n; i++) {
         if (hp->layers[i].window) window = hp->layers[i].window;
-        turned_as_usual = turned_as_usual && (hp->position != SH_POSITION_ROPE || hp->layers[i].rope == sh_gguf_default_turned(hp, i));
+        turned_as_usual = turned_as_usual && (hp->position != SH_POSITION_ROPE ||
+                                              hp->layers[i].rope == sh_gguf_default_turned(hp, i));
     }
-    for (uint32_t i = 0; i < n; i++) as_usual = as_usual && (hp->layers[i].window != 0) == (usual ? (i + 1) % usual != 0 : true);
+    for (uint32_t i = 0; i < n; i++)
+        as_usual = as_usual && (hp->layers[i].window != 0) == (usual ? (i + 1) % usual != 0 : true);
     int32_t *list = sh_alloc(n, sizeof *list);
     if (!list) {
         s->rc = sh_fail_nomem(s->err, n * sizeof *list);

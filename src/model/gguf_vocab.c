@@ -42,9 +42,11 @@ static int copy_numbers(copies *c, const sh_tensors *t, size_t n, sh_err *err)
     const sh_meta *scores = array_of(t, "tokenizer.ggml.scores", SH_META_F32);
     const sh_meta *types = array_of(t, "tokenizer.ggml.token_type", SH_META_I32);
     if (scores && scores->n_elems != n)
-        return sh_fail(err, SH_E_CORRUPT, "tokenizer.ggml.scores: %llu entries for %zu tokens", (unsigned long long)scores->n_elems, n);
+        return sh_fail(err, SH_E_CORRUPT, "tokenizer.ggml.scores: %llu entries for %zu tokens",
+                       (unsigned long long)scores->n_elems, n);
     if (types && types->n_elems != n)
-        return sh_fail(err, SH_E_CORRUPT, "tokenizer.ggml.token_type: %llu entries for %zu tokens", (unsigned long long)types->n_elems, n);
+        return sh_fail(err, SH_E_CORRUPT, "tokenizer.ggml.token_type: %llu entries for %zu tokens",
+                       (unsigned long long)types->n_elems, n);
     if (scores && !(c->scores = sh_new_array(n, sizeof *c->scores, err))) return SH_E_NOMEM;
     if (types && !(c->types = sh_new_array(n, sizeof *c->types, err))) return SH_E_NOMEM;
     for (size_t i = 0; i < n; i++) {
@@ -56,11 +58,16 @@ static int copy_numbers(copies *c, const sh_tensors *t, size_t n, sh_err *err)
 
 static void fill_special(sh_vocab_desc *d, const sh_tensors *t)
 {
-    const struct { const char *key; sh_token *id; } ids[] = {
-        {"tokenizer.ggml.bos_token_id", &d->bos}, {"tokenizer.ggml.eos_token_id", &d->eos},
-        {"tokenizer.ggml.eot_token_id", &d->eot}, {"tokenizer.ggml.eom_token_id", &d->eom},
-        {"tokenizer.ggml.unknown_token_id", &d->unk}, {"tokenizer.ggml.seperator_token_id", &d->sep}, /* spelt so in the format */
-        {"tokenizer.ggml.padding_token_id", &d->pad}, {"tokenizer.ggml.cls_token_id", &d->cls},
+    const struct { const char *key; sh_token *id;
+    } ids[] = {
+        {"tokenizer.ggml.bos_token_id", &d->bos},
+        {"tokenizer.ggml.eos_token_id", &d->eos},
+        {"tokenizer.ggml.eot_token_id", &d->eot},
+        {"tokenizer.ggml.eom_token_id", &d->eom},
+        {"tokenizer.ggml.unknown_token_id", &d->unk},
+        {"tokenizer.ggml.seperator_token_id", &d->sep}, /* spelt so in the format */
+        {"tokenizer.ggml.padding_token_id", &d->pad},
+        {"tokenizer.ggml.cls_token_id", &d->cls},
         {"tokenizer.ggml.mask_token_id", &d->mask},
     };
     for (size_t i = 0; i < sizeof ids / sizeof ids[0]; i++) *ids[i].id = token_at(t, ids[i].key, d->n_tokens);

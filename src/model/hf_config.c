@@ -1,7 +1,8 @@
 /* hf_config.c - the keys that families share: sizes, norms, activation, biases, scales, windows.
  *
- * Published files differ in spelling (num_hidden_layers, n_layer, num_layers) and in what they leave out, so each value is
- * a list of spellings and a default. What a family alone has is in hf_families.c, the rotary keys in hf_rope.c. */
+ * Published files differ in spelling (num_hidden_layers, n_layer, num_layers) and in what they leave out, so
+ * each value is a list of spellings and a default. What a family alone has is in hf_families.c, the rotary
+ * keys in hf_rope.c. */
 #include "model/hf_config.h"
 
 #include <math.h>
@@ -85,8 +86,11 @@ static int config_activation(const sh_config *c, sh_hparams *hp, sh_err *err)
     const char *name = json_string_value(v);
     int act = name ? sh_activation_find(name) : -1;
     sh_shown shown;
-    if (act < 0) return sh_fail(err, SH_E_UNSUPPORTED, "activation '%.40s' is not supported", name ? sh_show(&shown, name) : "(no text)");
-    if (act == SH_ACTIVATION_GELU_ERF && (c->arch->flags & SH_ARCH_GELU_IS_TANH)) act = SH_ACTIVATION_GELU_TANH;
+    if (act < 0)
+        return sh_fail(err, SH_E_UNSUPPORTED, "activation '%.40s' is not supported",
+                       name ? sh_show(&shown, name) : "(no text)");
+    if (act == SH_ACTIVATION_GELU_ERF && (c->arch->flags & SH_ARCH_GELU_IS_TANH))
+        act = SH_ACTIVATION_GELU_TANH;
     hp->activation = (enum sh_activation)act;
     return SH_OK;
 }
@@ -95,8 +99,11 @@ static int config_biases(const sh_config *c, sh_hparams *hp, sh_err *err)
 {
     int rc;
     if (!(c->arch->flags & SH_ARCH_BIAS_KEYS)) return SH_OK;
-    bool attention = hp->bias_o == SH_BIAS_YES, mlp = hp->bias_mlp == SH_BIAS_YES, all = attention && mlp, had = all;
-    if ((rc = sh_config_bool(c, "use_bias", &all, err)) < 0 || (rc = sh_config_bool(c, "bias", &all, err)) < 0) return rc;
+    bool attention = hp->bias_o == SH_BIAS_YES, mlp = hp->bias_mlp == SH_BIAS_YES, all = attention && mlp,
+         had = all;
+    if ((rc = sh_config_bool(c, "use_bias", &all, err)) < 0 ||
+        (rc = sh_config_bool(c, "bias", &all, err)) < 0)
+        return rc;
     if (all != had) attention = mlp = all;
     if ((rc = sh_config_bool(c, "attention_bias", &attention, err)) < 0) return rc;
     if ((rc = sh_config_bool(c, "mlp_bias", &mlp, err)) < 0) return rc;
@@ -114,7 +121,9 @@ static int config_scales(const sh_config *c, sh_hparams *hp, sh_err *err)
     if (pre_scalar > 0) hp->attention_scale = (float)(1 / sqrt(pre_scalar));
     hp->norm_add_one = c->arch->flags & SH_ARCH_NORM_ADD_ONE;
     if (c->arch->flags & SH_ARCH_EMBED_SCALED) hp->embed_scale = sqrtf((float)hp->n_embd);
-    if ((rc = sh_config_f32(c, "rms_norm_eps|layer_norm_eps|norm_epsilon|layer_norm_epsilon", &hp->norm_eps, err)) < 0) return rc;
+    if ((rc = sh_config_f32(c, "rms_norm_eps|layer_norm_eps|norm_epsilon|layer_norm_epsilon", &hp->norm_eps,
+                            err)) < 0)
+        return rc;
     if (!(c->arch->flags & SH_ARCH_NO_ATTN_SOFTCAP) &&
         (rc = sh_config_f32(c, "attn_logit_softcapping", &hp->attention_softcap, err)) < 0) return rc;
     return sh_config_f32(c, "final_logit_softcapping", &hp->final_softcap, err);
@@ -131,13 +140,16 @@ static int config_windows(const sh_config *c, sh_hparams *hp, sh_err *err)
     if ((rc = sh_config_bool(c, "use_sliding_window", &in_use, err)) < 0) return rc;
     if (c->arch->window != SH_WINDOW_OPT_IN) in_use = true;
     if ((rc = sh_config_u32(c, "max_window_layers", &first, 0, UINT32_MAX, err)) < 0) return rc;
-    if ((rc = sh_config_u32(c, "sliding_window_pattern|_sliding_window_pattern", &period, 1, SH_MAX_LAYERS, err)) < 0) return rc;
+    if ((rc = sh_config_u32(c, "sliding_window_pattern|_sliding_window_pattern", &period, 1, SH_MAX_LAYERS,
+                            err)) < 0)
+        return rc;
     const json_t *types = json_object_get(c->json, "layer_types");
     if (types && !json_is_null(types) && json_array_size(types) != hp->n_layers)
         return sh_fail(err, SH_E_CORRUPT, "layer_types: expected a list of %u", hp->n_layers);
     for (uint32_t i = 0; i < hp->n_layers; i++) {
         const char *type = json_string_value(json_array_get(types, i));
-        bool windowed = c->arch->window == SH_WINDOW_ALL || (c->arch->window == SH_WINDOW_OPT_IN && i >= first) ||
+        bool windowed = c->arch->window == SH_WINDOW_ALL ||
+                        (c->arch->window == SH_WINDOW_OPT_IN && i >= first) ||
                         (c->arch->window == SH_WINDOW_PERIODIC && (i + 1) % period != 0);
         if (type) windowed = !strcmp(type, "sliding_attention");
         sh_config_layers(hp)[i].window = windowed && in_use ? window : 0;
@@ -150,12 +162,14 @@ static int config_read_all(sh_config *c, sh_hparams *hp, sh_err *err)
 {
     int rc;
     sh_hparams_from_arch(hp, c->arch);
-    if ((rc = config_sizes(c, hp, err)) < 0 || (rc = config_activation(c, hp, err)) < 0 || (rc = config_biases(c, hp, err)) < 0 ||
-        (rc = config_scales(c, hp, err)) < 0 || (rc = sh_config_bool(c, "tie_word_embeddings", &hp->tied_output, err)) < 0)
+    if ((rc = config_sizes(c, hp, err)) < 0 || (rc = config_activation(c, hp, err)) < 0 ||
+        (rc = config_biases(c, hp, err)) < 0 || (rc = config_scales(c, hp, err)) < 0 ||
+        (rc = sh_config_bool(c, "tie_word_embeddings", &hp->tied_output, err)) < 0)
         return rc;
     hp->rope.style = hp->rope_local.style = c->arch->hf_rope;
     hp->n_rot = hp->position == SH_POSITION_ROPE ? hp->head_dim : 0;
-    for (uint32_t i = 0; i < hp->n_layers; i++) sh_config_layers(hp)[i].rope = hp->position == SH_POSITION_ROPE;
+    for (uint32_t i = 0; i < hp->n_layers; i++)
+        sh_config_layers(hp)[i].rope = hp->position == SH_POSITION_ROPE;
     if ((rc = config_windows(c, hp, err)) < 0 || (rc = sh_hf_rope_read(c, hp, err)) < 0) return rc;
     return c->arch->hf_extra ? c->arch->hf_extra(c, hp, err) : SH_OK;
 }
@@ -167,7 +181,8 @@ int sh_hf_config_read(sh_hparams *hp, const json_t *config, sh_arena *arena, sh_
     const json_t *text = json_object_get(config, "text_config");
     int rc;
     if (!json_is_object(config)) return sh_fail(err, SH_E_CORRUPT, "config.json: expected an object");
-    if (json_is_object(text) && !json_object_get(config, "hidden_size")) c.json = text; /* text half of a multimodal model */
+    if (json_is_object(text) && !json_object_get(config, "hidden_size"))
+        c.json = text; /* text half of a multimodal model */
     if ((rc = sh_json_get_str(c.json, "model_type", &type, err)) < 0) goto out;
     if (!type) {
         rc = sh_fail(err, SH_E_CORRUPT, "no model_type");

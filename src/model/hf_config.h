@@ -12,23 +12,27 @@ typedef struct sh_config {
     sh_arena *arena; /* what hparams point to */
 } sh_config;
 
-/* Every value that inference depends on is read; a missing one that has no default, or one of the wrong type or an
- * impossible size, gives a line with its key. config is not kept. */
+/* Every value that inference depends on is read; a missing one that has no default, or one of the wrong type
+ * or an impossible size, gives a line with its key. config is not kept. */
 int sh_hf_config_read(sh_hparams *hp, const json_t *config, sh_arena *arena, sh_err *err);
 
 /* Helpers for the families' own keys. Each leaves *value alone when the key is absent or null. */
-int sh_config_u32(const sh_config *c, const char *key, uint32_t *value, uint32_t lo, uint32_t hi, sh_err *err);
+int sh_config_u32(const sh_config *c, const char *key, uint32_t *value, uint32_t lo, uint32_t hi,
+                  sh_err *err);
 int sh_config_f32(const sh_config *c, const char *key, float *value, sh_err *err);
 int sh_config_bool(const sh_config *c, const char *key, bool *value, sh_err *err);
-/* The first of several spellings ("a|b|c") that is present and not null, or NULL; *key_out (may be NULL) its spelling. */
+/* The first of several spellings ("a|b|c") that is present and not null, or NULL; *key_out (may be NULL) its
+ * spelling. */
 const json_t *sh_config_first(const sh_config *c, const char *keys, char key_out[64]);
 /* Layers [n_layers] of hp, writable while the config is being read. */
 static inline sh_layer_traits *sh_config_layers(sh_hparams *hp) { return (sh_layer_traits *)hp->layers; }
 
-/* hf_rope.c: rope_theta, rope_scaling, rope_parameters and their kin, into hp->rope, hp->rope_local and hp->n_rot. */
+/* hf_rope.c: rope_theta, rope_scaling, rope_parameters and their kin, into hp->rope, hp->rope_local and
+ * hp->n_rot. */
 int sh_hf_rope_read(const sh_config *c, sh_hparams *hp, sh_err *err);
 /* One object of scaling values ("rope_scaling", a v5 "rope_parameters"); obj may be NULL or a JSON null. */
-int sh_hf_rope_object(const sh_config *c, const json_t *obj, const sh_hparams *hp, sh_rope_params *rope, sh_err *err);
+int sh_hf_rope_object(const sh_config *c, const json_t *obj, const sh_hparams *hp, sh_rope_params *rope,
+                      sh_err *err);
 
 /* hf_families.c: the keys that one family has. */
 int sh_hf_llama(const sh_config *c, sh_hparams *hp, sh_err *err);

@@ -23,8 +23,10 @@ int sh_hf_llama(const sh_config *c, sh_hparams *hp, sh_err *err)
 static int read_experts(const sh_config *c, sh_hparams *hp, sh_err *err)
 {
     int rc;
-    if ((rc = sh_config_u32(c, "num_local_experts|num_experts", &hp->n_experts, 1, SH_MAX_EXPERTS, err)) < 0) return rc;
-    if ((rc = sh_config_u32(c, "num_experts_per_tok", &hp->n_experts_used, 1, SH_MAX_EXPERTS, err)) < 0) return rc;
+    if ((rc = sh_config_u32(c, "num_local_experts|num_experts", &hp->n_experts, 1, SH_MAX_EXPERTS, err)) < 0)
+        return rc;
+    if ((rc = sh_config_u32(c, "num_experts_per_tok", &hp->n_experts_used, 1, SH_MAX_EXPERTS, err)) < 0)
+        return rc;
     if (!hp->n_experts) return sh_fail(err, SH_E_CORRUPT, "no num_experts");
     if (!hp->n_experts_used) return sh_fail(err, SH_E_CORRUPT, "no num_experts_per_tok");
     return SH_OK;
@@ -47,7 +49,8 @@ int sh_hf_qwen_moe(const sh_config *c, sh_hparams *hp, sh_err *err)
     const json_t *plain = json_object_get(c->json, "mlp_only_layers");
     if ((rc = read_experts(c, hp, err)) < 0) return rc;
     if ((rc = sh_config_u32(c, "moe_intermediate_size", &hp->n_ff_expert, 1, 1u << 24, err)) < 0) return rc;
-    if ((rc = sh_config_u32(c, "shared_expert_intermediate_size", &hp->n_ff_shared, 0, 1u << 24, err)) < 0) return rc;
+    if ((rc = sh_config_u32(c, "shared_expert_intermediate_size", &hp->n_ff_shared, 0, 1u << 24, err)) < 0)
+        return rc;
     if ((rc = sh_config_bool(c, "norm_topk_prob", &norm, err)) < 0) return rc;
     if ((rc = sh_config_bool(c, "qkv_bias", &bias, err)) < 0) return rc;
     if ((rc = sh_config_u32(c, "decoder_sparse_step", &step, 1, SH_MAX_LAYERS, err)) < 0) return rc;
@@ -67,9 +70,11 @@ int sh_hf_gemma3(const sh_config *c, sh_hparams *hp, sh_err *err)
     int rc;
     const json_t *params = json_object_get(c->json, "rope_parameters");
     if ((rc = refuse(c, "use_bidirectional_attention", false, err)) < 0) return rc;
-    if ((rc = sh_json_get_num(c->json, "rope_local_base_freq", &hp->rope_local.theta, 1e-3, 1e15, err)) < 0) return rc;
+    if ((rc = sh_json_get_num(c->json, "rope_local_base_freq", &hp->rope_local.theta, 1e-3, 1e15, err)) < 0)
+        return rc;
     if (!json_is_object(params)) return SH_OK;
-    if ((rc = sh_hf_rope_object(c, json_object_get(params, "full_attention"), hp, &hp->rope, err)) < 0) return rc;
+    if ((rc = sh_hf_rope_object(c, json_object_get(params, "full_attention"), hp, &hp->rope, err)) < 0)
+        return rc;
     return sh_hf_rope_object(c, json_object_get(params, "sliding_attention"), hp, &hp->rope_local, err);
 }
 
@@ -140,7 +145,8 @@ int sh_hf_neo(const sh_config *c, sh_hparams *hp, sh_err *err)
                 sh_config_layers(hp)[i++].window = kind && !strcmp(kind, "local") ? window : 0;
             }
     }
-    if (i != hp->n_layers) return sh_fail(err, SH_E_CORRUPT, "attention_types: %u layers (expected %u)", i, hp->n_layers);
+    if (i != hp->n_layers)
+        return sh_fail(err, SH_E_CORRUPT, "attention_types: %u layers (expected %u)", i, hp->n_layers);
     return SH_OK;
 }
 
@@ -166,18 +172,21 @@ int sh_hf_neox(const sh_config *c, sh_hparams *hp, sh_err *err)
     return rc;
 }
 
-/* Three generations: rw (alibi, sequential, one key head per query head), 7b (one key head), 40b (groups, two norms). */
+/* Three generations: rw (alibi, sequential, one key head per query head), 7b (one key head), 40b (groups, two
+ * norms). */
 int sh_hf_falcon(const sh_config *c, sh_hparams *hp, sh_err *err)
 {
     int rc;
     bool alibi = false, parallel = true, multi_query = true, groups = false;
     uint32_t n_kv = hp->n_heads, n_norms = 2;
-    if ((rc = sh_config_bool(c, "alibi", &alibi, err)) < 0 || (rc = sh_config_bool(c, "parallel_attn", &parallel, err)) < 0 ||
+    if ((rc = sh_config_bool(c, "alibi", &alibi, err)) < 0 ||
+        (rc = sh_config_bool(c, "parallel_attn", &parallel, err)) < 0 ||
         (rc = sh_config_bool(c, "multi_query", &multi_query, err)) < 0 ||
         (rc = sh_config_bool(c, "new_decoder_architecture", &groups, err)) < 0 ||
         (rc = sh_config_u32(c, "num_kv_heads|n_head_kv", &n_kv, 1, 1u << 16, err)) < 0 ||
         (rc = sh_config_u32(c, "num_ln_in_parallel_attn", &n_norms, 1, 2, err)) < 0 ||
-        (rc = refuse(c, "apply_residual_connection_post_layernorm", false, err)) < 0) return rc;
+        (rc = refuse(c, "apply_residual_connection_post_layernorm", false, err)) < 0)
+        return rc;
     hp->n_kv_heads = groups || !multi_query ? n_kv : 1;
     hp->residual = groups ? (n_norms == 2 ? SH_RESIDUAL_PARALLEL_TWO_NORMS : SH_RESIDUAL_PARALLEL_ONE_NORM)
                    : parallel ? SH_RESIDUAL_PARALLEL_ONE_NORM : SH_RESIDUAL_SEQUENTIAL;

@@ -1,4 +1,5 @@
-/* hparams.c - what must hold of a shape wherever it was read, and the defaults that follow from other values. */
+/* hparams.c - what must hold of a shape wherever it was read, and the defaults that follow from other values.
+ */
 #include "model/hparams.h"
 
 #include <math.h>
@@ -9,16 +10,33 @@
 void sh_hparams_from_arch(sh_hparams *hp, const sh_arch *arch)
 {
     *hp = (sh_hparams){
-        .arch = arch, .norm = arch->norm, .norm_place = arch->place, .residual = arch->residual, .qk_norm = arch->qk_norm,
-        .position = arch->position, .activation = arch->activation, .gated = arch->flags & SH_ARCH_GATED,
-        .tied_output = arch->flags & SH_ARCH_TIED, .norm_eps = 1e-5f, .residual_scale = 1, .logit_scale = 1, .embed_scale = 1,
+        .arch = arch,
+        .norm = arch->norm,
+        .norm_place = arch->place,
+        .residual = arch->residual,
+        .qk_norm = arch->qk_norm,
+        .position = arch->position,
+        .activation = arch->activation,
+        .gated = arch->flags & SH_ARCH_GATED,
+        .tied_output = arch->flags & SH_ARCH_TIED,
+        .norm_eps = 1e-5f,
+        .residual_scale = 1,
+        .logit_scale = 1,
+        .embed_scale = 1,
         .bias_qkv = arch->flags & SH_ARCH_BIAS_QKV ? SH_BIAS_YES : SH_BIAS_NO,
         .bias_o = arch->flags & SH_ARCH_BIAS_O ? SH_BIAS_YES : SH_BIAS_NO,
         .bias_mlp = arch->flags & SH_ARCH_BIAS_MLP ? SH_BIAS_YES : SH_BIAS_NO,
         .bias_output = arch->flags & SH_ARCH_BIAS_OUTPUT ? SH_BIAS_YES : SH_BIAS_NO,
-        .expert_norm_topk = arch->flags & SH_ARCH_TOPK_NORM, .alibi_max_bias = 8,
-        .rope = {.theta = arch->rope_theta, .factor = 1, .low_freq_factor = 1, .high_freq_factor = 4, .beta_fast = 32,
-                 .beta_slow = 1, .attention_factor = -1, .gguf_attn_factor = 1},
+        .expert_norm_topk = arch->flags & SH_ARCH_TOPK_NORM,
+        .alibi_max_bias = 8,
+        .rope = {.theta = arch->rope_theta,
+                 .factor = 1,
+                 .low_freq_factor = 1,
+                 .high_freq_factor = 4,
+                 .beta_fast = 32,
+                 .beta_slow = 1,
+                 .attention_factor = -1,
+                 .gguf_attn_factor = 1},
     };
     hp->rope_local = hp->rope;
     if (arch->flags & SH_ARCH_LOCAL_ROPE) hp->rope_local.theta = 10000;
@@ -38,19 +56,26 @@ int sh_hparams_check(const sh_hparams *hp, const char *where, sh_err *err)
     };
     for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++)
         if (sizes[i].value < sizes[i].lo || sizes[i].value > sizes[i].hi)
-            return sh_fail(err, SH_E_CORRUPT, "%s: %s: %u (expected %u to %u)", where, sizes[i].what, sizes[i].value,
-                           sizes[i].lo, sizes[i].hi);
+            return sh_fail(err, SH_E_CORRUPT, "%s: %s: %u (expected %u to %u)", where, sizes[i].what,
+                           sizes[i].value, sizes[i].lo, sizes[i].hi);
     if (hp->n_heads % hp->n_kv_heads)
-        return sh_fail(err, SH_E_CORRUPT, "%s: %u heads are no multiple of %u key/value heads", where, hp->n_heads, hp->n_kv_heads);
+        return sh_fail(err, SH_E_CORRUPT, "%s: %u heads are no multiple of %u key/value heads", where,
+                       hp->n_heads, hp->n_kv_heads);
     if (hp->n_rot % 2) return sh_fail(err, SH_E_CORRUPT, "%s: rotary size %u is odd", where, hp->n_rot);
     if (!(hp->norm_eps >= 0 && hp->norm_eps < 1))
-        return sh_fail(err, SH_E_CORRUPT, "%s: norm epsilon %g (expected 0 to 1)", where, (double)hp->norm_eps);
-    const float scales[] = {hp->attention_scale, hp->embed_scale, hp->residual_scale, hp->logit_scale, hp->attention_softcap, hp->final_softcap};
+        return sh_fail(err, SH_E_CORRUPT, "%s: norm epsilon %g (expected 0 to 1)", where,
+                       (double)hp->norm_eps);
+    const float scales[] = {hp->attention_scale, hp->embed_scale,       hp->residual_scale,
+                            hp->logit_scale,     hp->attention_softcap, hp->final_softcap};
     for (size_t i = 0; i < sizeof scales / sizeof scales[0]; i++)
-        if (!isfinite(scales[i])) return sh_fail(err, SH_E_CORRUPT, "%s: a scale or cap is not finite", where);
+        if (!isfinite(scales[i]))
+            return sh_fail(err, SH_E_CORRUPT, "%s: a scale or cap is not finite", where);
     if (!(hp->alibi_max_bias > 0 && hp->alibi_max_bias <= 64))
-        return sh_fail(err, SH_E_CORRUPT, "%s: alibi bias %g (expected up to 64)", where, (double)hp->alibi_max_bias);
-    if (hp->position == SH_POSITION_ROPE && !(hp->rope.theta > 0 && hp->rope.theta < 1e18 && hp->rope_local.theta > 0))
-        return sh_fail(err, SH_E_CORRUPT, "%s: rotary base %g (expected a positive number)", where, hp->rope.theta);
+        return sh_fail(err, SH_E_CORRUPT, "%s: alibi bias %g (expected up to 64)", where,
+                       (double)hp->alibi_max_bias);
+    if (hp->position == SH_POSITION_ROPE &&
+        !(hp->rope.theta > 0 && hp->rope.theta < 1e18 && hp->rope_local.theta > 0))
+        return sh_fail(err, SH_E_CORRUPT, "%s: rotary base %g (expected a positive number)", where,
+                       hp->rope.theta);
     return SH_OK;
 }

@@ -1,7 +1,8 @@
 /* hparams.h - one model's shape and traits, read from config.json, GGUF metadata or a llama2.c header.
  *
- * An architecture is data: the loaders fill this struct and one forward (forward.c) walks it. A new family is a row in
- * arch.c (names of its tensors, defaults of its traits) and, where it needs something new, one more trait here. */
+ * An architecture is data: the loaders fill this struct and one forward (forward.c) walks it. A new family is
+ * a row in arch.c (names of its tensors, defaults of its traits) and, where it needs something new, one more
+ * trait here. */
 #ifndef SH_MODEL_HPARAMS_H
 #define SH_MODEL_HPARAMS_H
 
@@ -19,7 +20,13 @@ enum sh_norm_place {
 };
 enum sh_residual { SH_RESIDUAL_SEQUENTIAL, SH_RESIDUAL_PARALLEL_ONE_NORM, SH_RESIDUAL_PARALLEL_TWO_NORMS };
 enum sh_position { SH_POSITION_NONE, SH_POSITION_ROPE, SH_POSITION_LEARNED, SH_POSITION_ALIBI };
-enum sh_rope_scaling { SH_ROPE_SCALE_NONE, SH_ROPE_SCALE_LINEAR, SH_ROPE_SCALE_LLAMA3, SH_ROPE_SCALE_YARN, SH_ROPE_SCALE_LONGROPE };
+enum sh_rope_scaling {
+    SH_ROPE_SCALE_NONE,
+    SH_ROPE_SCALE_LINEAR,
+    SH_ROPE_SCALE_LLAMA3,
+    SH_ROPE_SCALE_YARN,
+    SH_ROPE_SCALE_LONGROPE
+};
 enum sh_qk_norm { SH_QK_NORM_NONE, SH_QK_NORM_HEAD, SH_QK_NORM_WHOLE };
 /* Whether linear maps have a bias. GGUF files do not say: there the tensors present decide. */
 enum sh_bias { SH_BIAS_NO, SH_BIAS_YES, SH_BIAS_IF_PRESENT };
@@ -29,7 +36,8 @@ typedef struct sh_rope_params {
     enum sh_rope_style style;
     enum sh_rope_scaling scaling;
     double factor, low_freq_factor, high_freq_factor; /* linear, yarn; llama3 */
-    double beta_fast, beta_slow, attention_factor, mscale, mscale_all_dim; /* yarn; attention_factor < 0: computed */
+    double beta_fast, beta_slow, attention_factor, mscale,
+        mscale_all_dim;      /* yarn; attention_factor < 0: computed */
     double gguf_attn_factor; /* yarn in GGUF files: multiplies the computed factor; 1 elsewhere */
     uint32_t original_ctx;
     const float *short_factor, *long_factor; /* longrope divisors [n_rot / 2], owned by the model's arena */
@@ -60,7 +68,8 @@ typedef struct sh_hparams {
     bool gated;
     bool tied_output; /* the output matrix is the embedding */
     enum sh_bias bias_qkv, bias_o, bias_mlp, bias_output;
-    float embed_scale, residual_scale, attention_scale, logit_scale; /* multipliers; logit_scale multiplies the logits */
+    float embed_scale, residual_scale, attention_scale,
+        logit_scale; /* multipliers; logit_scale multiplies the logits */
     float attention_softcap, final_softcap;                          /* 0: none */
     uint32_t n_experts, n_experts_used, n_ff_expert, n_ff_shared;
     bool expert_norm_topk; /* chosen probabilities are divided by their sum */
@@ -70,7 +79,8 @@ typedef struct sh_hparams {
 
 /* The traits of a row; sizes are left 0 for the loader to fill in. */
 void sh_hparams_from_arch(sh_hparams *hp, const struct sh_arch *arch);
-/* SH_E_CORRUPT, naming `where` and the value, unless every size is possible: later code relies on these bounds. */
+/* SH_E_CORRUPT, naming `where` and the value, unless every size is possible: later code relies on these
+ * bounds. */
 int sh_hparams_check(const sh_hparams *hp, const char *where, sh_err *err);
 
 #endif

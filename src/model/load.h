@@ -4,14 +4,17 @@
 
 #include "model/model_internal.h"
 
-/* Each fills m from `path`: hparams, tensors, tokenizer, template, sampling. m is freed by the caller on failure. */
+/* Each fills m from `path`: hparams, tensors, tokenizer, template, sampling. m is freed by the caller on
+ * failure. */
 int sh_load_hf(sh_model *m, const char *folder, const char *weights, const sh_model_opts *opts, sh_err *err);
-int sh_load_gguf(sh_model *m, const char *path, const sh_model_opts *opts, sh_err *err); /* m->tensors is open */
+int sh_load_gguf(sh_model *m, const char *path, const sh_model_opts *opts,
+                 sh_err *err); /* m->tensors is open */
 int sh_load_llama2c(sh_model *m, const char *path, const sh_model_opts *opts, sh_err *err);
 
 /* Weights out of m->tensors, unless opts say vocab_only. */
 int sh_load_weights(sh_model *m, bool is_gguf, const sh_model_opts *opts, sh_err *err);
-/* A tokenizer named by itself: tokenizer.json, a sentencepiece model, llama2.c's tokenizer.bin, or a folder with one. */
+/* A tokenizer named by itself: tokenizer.json, a sentencepiece model, llama2.c's tokenizer.bin, or a folder
+ * with one. */
 int sh_load_tokenizer_file(sh_model *m, const char *path, sh_err *err);
 /* The tokenizer of a folder, whichever files it has. SH_E_NOTFOUND when it has none. */
 int sh_load_tokenizer_folder(sh_model *m, const char *folder, sh_err *err);

@@ -27,8 +27,9 @@ int sh_load_gguf(sh_model *m, const char *path, const sh_model_opts *opts, sh_er
 {
     sh_str chat = {0};
     int rc;
-    if ((rc = sh_gguf_config_read(&m->hp, m->tensors, m->arena, err)) < 0 || (rc = load_tokenizer(m, opts, err)) < 0 ||
-        (rc = take_sampling(m, err)) < 0) goto out;
+    if ((rc = sh_gguf_config_read(&m->hp, m->tensors, m->arena, err)) < 0 ||
+        (rc = load_tokenizer(m, opts, err)) < 0 || (rc = take_sampling(m, err)) < 0)
+        goto out;
     if (sh_meta_get_str(m->tensors, "tokenizer.chat_template", &chat, NULL) == SH_OK &&
         (rc = sh_load_template(m, chat.n ? chat.p : "", chat.n, err)) < 0) goto out;
     rc = sh_load_weights(m, true, opts, err);

@@ -1,4 +1,5 @@
-/* load_hf.c - a Hugging Face folder: config.json, the weights, generation_config.json, tokenizer and template. */
+/* load_hf.c - a Hugging Face folder: config.json, the weights, generation_config.json, tokenizer and
+ * template. */
 #include <string.h>
 
 #include "base/mem.h"
@@ -49,9 +50,13 @@ static int take_ends(sh_model *m, const json_t *config, sh_err *err)
 
 static int take_sampling(sh_model *m, const json_t *config, sh_err *err)
 {
-    const struct { const char *key; double *value; } keys[] = {
-        {"temperature", &m->sampling.temperature}, {"top_k", &m->sampling.top_k}, {"top_p", &m->sampling.top_p},
-        {"min_p", &m->sampling.min_p}, {"repetition_penalty", &m->sampling.repetition_penalty},
+    const struct { const char *key; double *value;
+    } keys[] = {
+        {"temperature", &m->sampling.temperature},
+        {"top_k", &m->sampling.top_k},
+        {"top_p", &m->sampling.top_p},
+        {"min_p", &m->sampling.min_p},
+        {"repetition_penalty", &m->sampling.repetition_penalty},
     };
     for (size_t i = 0; i < sizeof keys / sizeof keys[0]; i++) {
         int rc = sh_json_get_num(config, keys[i].key, keys[i].value, 0, 1e9, err);
@@ -62,7 +67,8 @@ static int take_sampling(sh_model *m, const json_t *config, sh_err *err)
 
 /* ---- template ---- */
 
-/* tokenizer_config.json has one template, or a list of {name, template}: the one called "default", else the first. */
+/* tokenizer_config.json has one template, or a list of {name, template}: the one called "default", else the
+ * first. */
 static const char *template_of(const json_t *config)
 {
     const json_t *t = json_object_get(config, "chat_template");
@@ -70,7 +76,8 @@ static const char *template_of(const json_t *config)
     if (!json_is_array(t)) return json_string_value(t);
     for (size_t i = 0; i < json_array_size(t); i++) {
         const json_t *entry = json_array_get(t, i);
-        const char *name = json_string_value(json_object_get(entry, "name")), *text = json_string_value(json_object_get(entry, "template"));
+        const char *name = json_string_value(json_object_get(entry, "name")),
+                   *text = json_string_value(json_object_get(entry, "template"));
         if (text && !first) first = text;
         if (text && name && !strcmp(name, "default")) return text;
     }
@@ -105,8 +112,10 @@ static int load_template(sh_model *m, const char *folder, sh_err *err)
 static int load_tokenizer(sh_model *m, const char *folder, const json_t *config, const json_t *generation,
                           const sh_model_opts *opts, sh_err *err)
 {
-    int rc = opts->tokenizer_path ? sh_load_tokenizer_file(m, opts->tokenizer_path, err) : sh_load_tokenizer_folder(m, folder, err);
-    if (rc == SH_E_NOTFOUND && !opts->tokenizer_path) return SH_OK; /* sh_model_open decides whether that will do */
+    int rc = opts->tokenizer_path ? sh_load_tokenizer_file(m, opts->tokenizer_path, err)
+                                  : sh_load_tokenizer_folder(m, folder, err);
+    if (rc == SH_E_NOTFOUND && !opts->tokenizer_path)
+        return SH_OK; /* sh_model_open decides whether that will do */
     if (rc < 0 || (rc = take_ends(m, config, err)) < 0) return rc;
     return generation ? take_ends(m, generation, err) : SH_OK;
 }

@@ -12,15 +12,16 @@
 
 /* ---- tables that follow from hparams ---- */
 
-/* m_h = 2^(-max (h+1) / n) for n heads, n a power of two; the others take every second step of the next finer series.
- * The reference keeps slopes in BF16 (Press et al. 2022, arXiv:2108.12409; Falcon-RW). */
+/* m_h = 2^(-max (h+1) / n) for n heads, n a power of two; the others take every second step of the next finer
+ * series. The reference keeps slopes in BF16 (Press et al. 2022, arXiv:2108.12409; Falcon-RW). */
 static const float *alibi_slopes(const sh_hparams *hp, sh_arena *arena)
 {
     float *slopes = sh_arena_alloc(arena, hp->n_heads, sizeof *slopes);
     uint32_t n = 1;
     while (2 * n <= hp->n_heads) n *= 2;
     for (uint32_t h = 0; slopes && h < hp->n_heads; h++) {
-        double power = h < n ? -hp->alibi_max_bias * (h + 1.0) / n : -hp->alibi_max_bias / 2 * (2.0 * (h - n) + 1) / n;
+        double power =
+            h < n ? -hp->alibi_max_bias * (h + 1.0) / n : -hp->alibi_max_bias / 2 * (2.0 * (h - n) + 1) / n;
         slopes[h] = sh_bf16_to_f32(sh_f32_to_bf16((float)sh_pow(2, power)));
     }
     return slopes;
@@ -33,7 +34,8 @@ int sh_model_prepare(sh_model *m, sh_err *err)
     int rc;
     for (uint32_t i = 0; i < hp->n_layers; i++) local = local || hp->layers[i].local_rope;
     if ((rc = sh_rope_init(&m->rope, &hp->rope, hp->n_rot, m->arena, err)) < 0) return rc;
-    if ((rc = sh_rope_init(&m->rope_local, &hp->rope_local, local ? hp->n_rot : 0, m->arena, err)) < 0) return rc;
+    if ((rc = sh_rope_init(&m->rope_local, &hp->rope_local, local ? hp->n_rot : 0, m->arena, err)) < 0)
+        return rc;
     if (hp->position != SH_POSITION_ALIBI) return SH_OK;
     m->alibi_slopes = alibi_slopes(hp, m->arena);
     return m->alibi_slopes ? SH_OK : sh_fail_nomem(err, hp->n_heads * sizeof(float));
@@ -41,7 +43,8 @@ int sh_model_prepare(sh_model *m, sh_err *err)
 
 int sh_load_weights(sh_model *m, bool is_gguf, const sh_model_opts *opts, sh_err *err)
 {
-    sh_bind_opts bind = {.is_gguf = is_gguf, .rt = m->rt, .on_progress = opts->on_progress, .progress_ud = opts->progress_ud};
+    sh_bind_opts bind = {
+        .is_gguf = is_gguf, .rt = m->rt, .on_progress = opts->on_progress, .progress_ud = opts->progress_ud};
     if (opts->vocab_only) return SH_OK;
     int rc = sh_bind(&m->binding, &m->w, &m->hp, m->tensors, &bind, err);
     return rc < 0 ? rc : sh_model_prepare(m, err);
@@ -53,7 +56,8 @@ int sh_load_template(sh_model *m, const char *text, size_t n, sh_err *err)
     if (!(m->template_text = sh_strndup(text, n))) return sh_fail_nomem(err, n);
     int rc = sh_template_open(&m->template, text, n, &why);
     if (rc == SH_E_NOMEM) return sh_fail_nomem(err, n);
-    if (rc < 0 && !(m->template_error = sh_arena_strdup(m->arena, why.msg))) return sh_fail_nomem(err, sizeof why.msg);
+    if (rc < 0 && !(m->template_error = sh_arena_strdup(m->arena, why.msg)))
+        return sh_fail_nomem(err, sizeof why.msg);
     return SH_OK;
 }
 
@@ -87,7 +91,8 @@ static void describe_tensors(sh_model *m)
         for (uint32_t d = 0; d < t->n_dims; d++) n *= t->dims[d];
         if (sh_dtype_is_known(t->dtype)) m->info.n_parameters += n;
     }
-    if (sh_meta_get_u64(m->tensors, "general.file_type", &type, UINT32_MAX, NULL) == SH_OK) label = sh_gguf_file_type(type);
+    if (sh_meta_get_u64(m->tensors, "general.file_type", &type, UINT32_MAX, NULL) == SH_OK)
+        label = sh_gguf_file_type(type);
     m->info.quantization = label ? label : common_type(m);
 }
 
@@ -98,7 +103,8 @@ static char *name_of(sh_arena *arena, const char *path)
     while (end > 1 && path[end - 1] == '/') end--;
     for (begin = end; begin > 0 && path[begin - 1] != '/'; begin--) {}
     for (size_t dot = end; dot > begin + 1; dot--)
-        if (path[dot - 1] == '.' && (!strncmp(path + dot, "gguf", 4) || !strncmp(path + dot, "bin", 3) || !strncmp(path + dot, "safetensors", 11))) {
+        if (path[dot - 1] == '.' && (!strncmp(path + dot, "gguf", 4) || !strncmp(path + dot, "bin", 3) ||
+                                     !strncmp(path + dot, "safetensors", 11))) {
             end = dot - 1;
             break;
         }
@@ -140,7 +146,8 @@ static int open_any(sh_model *m, const char *path, const sh_model_opts *opts, sh
     const char *container = sh_tensors_container(m->tensors);
     if (!strcmp(container, "gguf")) return sh_load_gguf(m, path, opts, err);
     if (!strcmp(container, "llama2c")) return sh_load_llama2c(m, path, opts, err);
-    return sh_fail(err, SH_E_UNSUPPORTED, "%s: a safetensors file is opened by a name that ends in .safetensors", path);
+    return sh_fail(err, SH_E_UNSUPPORTED,
+                   "%s: a safetensors file is opened by a name that ends in .safetensors", path);
 }
 
 int sh_model_open(sh_model **out, sh_runtime *rt, const char *path, const sh_model_opts *opts, sh_err *err)

@@ -15,8 +15,11 @@ const sh_hparams *sh_model_hparams(const sh_model *m);
 const sh_template *sh_model_template(const sh_model *m);
 /* Why the model's template could not be parsed (its text is still there), or NULL. */
 const char *sh_model_template_error(const sh_model *m);
-/* Sampling settings the model's card recommends (generation_config.json, or general.sampling.* keys); -1 where unsaid. */
-typedef struct sh_model_sampling { double temperature, top_k, top_p, min_p, repetition_penalty; } sh_model_sampling;
+/* Sampling settings the model's card recommends (generation_config.json, or general.sampling.* keys); -1
+ * where unsaid. */
+typedef struct sh_model_sampling {
+    double temperature, top_k, top_p, min_p, repetition_penalty;
+} sh_model_sampling;
 void sh_model_get_sampling(const sh_model *m, sh_model_sampling *out);
 
 #endif

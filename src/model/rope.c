@@ -44,7 +44,10 @@ void sh_rope_llama3_divisors(const sh_rope_params *p, uint32_t n_rot, float *out
     }
 }
 
-static double yarn_magnitude(double factor, double m) { return factor <= 1 ? 1 : 0.1 * m * sh_log(factor) + 1; }
+static double yarn_magnitude(double factor, double m)
+{
+    return factor <= 1 ? 1 : 0.1 * m * sh_log(factor) + 1;
+}
 
 double sh_rope_magnitude(const sh_rope_params *p)
 {
@@ -70,10 +73,12 @@ static int check_range(const sh_rope *r, sh_err *err)
     for (uint32_t j = 0; j < r->n_pairs; j++) {
         double f = r->freq[j], g = r->freq_long ? r->freq_long[j] : 0;
         if (!(f >= 0 && f <= 4 && g >= 0 && g <= 4))
-            return sh_fail(err, SH_E_CORRUPT, "rotary frequency %u is %g (expected 0 to 4)", j, f >= 0 && f <= 4 ? g : f);
+            return sh_fail(err, SH_E_CORRUPT, "rotary frequency %u is %g (expected 0 to 4)", j,
+                           f >= 0 && f <= 4 ? g : f);
     }
     if (!(r->magnitude >= 0 && r->magnitude <= 1e6))
-        return sh_fail(err, SH_E_CORRUPT, "rotary scaling: factor %g of cosine and sine (expected 0 to 1e6)", r->magnitude);
+        return sh_fail(err, SH_E_CORRUPT, "rotary scaling: factor %g of cosine and sine (expected 0 to 1e6)",
+                       r->magnitude);
     return SH_OK;
 }
 

@@ -2,12 +2,13 @@
  *
  * f_j = theta^(-2j/d), j = 0 .. d/2 - 1, then by kind of scaling (d = n_rot):
  *   linear    f / factor
- *   llama3    by wavelength w = 2 pi / f against old = original_ctx: f where w < old/high; f/factor where w > old/low;
- *             between them (1-t) f/factor + t f with t = (old/w - low) / (high - low)          (Llama 3.1's report)
- *   yarn      f/factor ramp + f (1 - ramp), ramp_j = clamp((j - lo)/(hi - lo), 0, 1), lo and hi the pairs that turn beta_fast
- *             and beta_slow times within old; cos and sin times attention_factor      (Peng et al. 2023, arXiv:2309.00071)
- *   longrope  f / long_j or short_j, cos and sin times attention_factor              (Ding et al. 2024, arXiv:2402.13753)
- * All in double with the functions of exactmath.h, rounded to float once: the same bits on every machine. */
+ *   llama3    by wavelength w = 2 pi / f against old = original_ctx: f where w < old/high; f/factor where w >
+ * old/low; between them (1-t) f/factor + t f with t = (old/w - low) / (high - low)          (Llama 3.1's
+ * report) yarn      f/factor ramp + f (1 - ramp), ramp_j = clamp((j - lo)/(hi - lo), 0, 1), lo and hi the
+ * pairs that turn beta_fast and beta_slow times within old; cos and sin times attention_factor      (Peng et
+ * al. 2023, arXiv:2309.00071) longrope  f / long_j or short_j, cos and sin times attention_factor (Ding et
+ * al. 2024, arXiv:2402.13753) All in double with the functions of exactmath.h, rounded to float once: the
+ * same bits on every machine. */
 #ifndef SH_MODEL_ROPE_H
 #define SH_MODEL_ROPE_H
 
@@ -22,8 +23,8 @@ typedef struct sh_rope {
     uint32_t original_ctx;   /* longrope: where freq_long takes over; else 0 */
 } sh_rope;
 
-/* n_rot 0 gives an empty table. The arrays belong to the arena. SH_E_CORRUPT when a frequency is no number of turns that
- * a model can mean. Positions are below SH_MAX_POSITIONS. */
+/* n_rot 0 gives an empty table. The arrays belong to the arena. SH_E_CORRUPT when a frequency is no number of
+ * turns that a model can mean. Positions are below SH_MAX_POSITIONS. */
 enum { SH_MAX_POSITIONS = 1 << 28 };
 int sh_rope_init(sh_rope *r, const sh_rope_params *p, uint32_t n_rot, sh_arena *arena, sh_err *err);
 /* The factor of cos and sin that p means, 1 without scaling. */

@@ -10,7 +10,8 @@ typedef struct sh_shown { char text[112]; } sh_shown;
 static inline const char *sh_show(sh_shown *out, const char *s)
 {
     size_t n = 0;
-    for (; s && s[n] && n < sizeof out->text - 1; n++) out->text[n] = s[n] >= 0x20 && s[n] < 0x7f ? s[n] : '?';
+    for (; s && s[n] && n < sizeof out->text - 1; n++)
+        out->text[n] = s[n] >= 0x20 && s[n] < 0x7f ? s[n] : '?';
     out->text[n] = 0;
     return out->text;
 }

@@ -103,7 +103,8 @@ static inline void golden_run_open(golden_run *r, const sh_model *m, enum sh_kv_
 {
     sh_err err = {0};
     r->m = m, r->n_vocab = sh_model_hparams(m)->n_vocab;
-    if (sh_forward_open(&r->f, m, GOLDEN_MAX_TOKENS, &err) < 0 || sh_kv_open(&r->kv, m, type, GOLDEN_MAX_TOKENS, &err) < 0)
+    if (sh_forward_open(&r->f, m, GOLDEN_MAX_TOKENS, &err) < 0 ||
+        sh_kv_open(&r->kv, m, type, GOLDEN_MAX_TOKENS, &err) < 0)
         fail_msg("%s", err.msg);
 }
 
@@ -114,10 +115,17 @@ static inline void golden_run_close(golden_run *r)
 }
 
 /* Tokens after what the cache holds; logits, hidden, layers as in sh_chunk. */
-static inline void golden_feed(golden_run *r, const sh_token *tokens, uint32_t n, float *logits, float *hidden, float *layers)
+static inline void golden_feed(golden_run *r, const sh_token *tokens, uint32_t n, float *logits,
+                               float *hidden, float *layers)
 {
     sh_err err = {0};
-    sh_chunk c = {.kv = r->kv, .tokens = tokens, .n_tokens = n, .want = SH_WANT_ALL, .logits = logits, .hidden = hidden, .layers = layers};
+    sh_chunk c = {.kv = r->kv,
+                  .tokens = tokens,
+                  .n_tokens = n,
+                  .want = SH_WANT_ALL,
+                  .logits = logits,
+                  .hidden = hidden,
+                  .layers = layers};
     if (sh_forward_run(r->f, &c, 1, &err) < 0) fail_msg("%s", err.msg);
 }
 

@@ -1,6 +1,7 @@
-/* test_models_gguf.c - the same families from GGUF files: each reference folder is rewritten as GGUF by the names and layouts
- * of the architecture table and the metadata of gguf_config_write.c, and must give the same logits. Where q and k rows are
- * permuted the sums run in another order, so those are held to the reference's tolerance; the others must be equal bit for bit. */
+/* test_models_gguf.c - the same families from GGUF files: each reference folder is rewritten as GGUF by the
+ * names and layouts of the architecture table and the metadata of gguf_config_write.c, and must give the same
+ * logits. Where q and k rows are permuted the sums run in another order, so those are held to the reference's
+ * tolerance; the others must be equal bit for bit. */
 #include "model_golden.h"
 
 #include <unistd.h>
@@ -12,15 +13,25 @@
 #include "model/rope.h"
 
 static const char *const families[] = {
-    "llama", "llama_gqa_256", "llama3_rope", "llama_linear_rope", "llama_yarn", "llama_bias", "mistral", "qwen2", "qwen2_tied",
-    "qwen3", "gpt2", "gemma", "gemma2", "gemma3_text", "phi", "phi3", "phi3_longrope", "starcoder2", "olmo2", "smollm3",
-    "granite", "gpt_neox", "gpt_neox_seq", "gpt_neo", "gptj", "codegen", "gpt_bigcode", "falcon_7b", "falcon_40b", "falcon_rw",
-    "mixtral", "qwen2_moe", "qwen2_moe_norm", "qwen3_moe",
+    "llama",          "llama_gqa_256", "llama3_rope",  "llama_linear_rope",
+    "llama_yarn",     "llama_bias",    "mistral",      "qwen2",
+    "qwen2_tied",     "qwen3",         "gpt2",         "gemma",
+    "gemma2",         "gemma3_text",   "phi",          "phi3",
+    "phi3_longrope",  "starcoder2",    "olmo2",        "smollm3",
+    "granite",        "gpt_neox",      "gpt_neox_seq", "gpt_neo",
+    "gptj",           "codegen",       "gpt_bigcode",  "falcon_7b",
+    "falcon_40b",     "falcon_rw",     "mixtral",      "qwen2_moe",
+    "qwen2_moe_norm", "qwen3_moe",
 };
 enum { N_FAMILIES = sizeof families / sizeof families[0], MAX_PIECES = 512 };
 
 typedef struct piece { char name[96]; uint64_t dims[3]; uint32_t n_dims; float *data; size_t n; } piece;
-typedef struct rewriting { const sh_hparams *hp; const sh_tensors *from; piece pieces[MAX_PIECES]; size_t n; } rewriting;
+typedef struct rewriting {
+    const sh_hparams *hp;
+    const sh_tensors *from;
+    piece pieces[MAX_PIECES];
+    size_t n;
+} rewriting;
 
 static void with_numbers(char out[256], const char *stem, uint32_t layer, uint32_t expert, const char *suffix)
 {
@@ -32,7 +43,8 @@ static void with_numbers(char out[256], const char *stem, uint32_t layer, uint32
     snprintf(out + n, 256 - n, "%s", suffix);
 }
 
-static const sh_tensor *find_source(const rewriting *r, enum sh_slot slot, uint32_t layer, uint32_t expert, const char *suffix, const sh_name **name)
+static const sh_tensor *find_source(const rewriting *r, enum sh_slot slot, uint32_t layer, uint32_t expert,
+                                    const char *suffix, const sh_name **name)
 {
     for (size_t i = 0; (*name = sh_arch_name(r->hp->arch, false, slot, i)); i++) {
         char text[256];
@@ -52,7 +64,8 @@ static uint64_t source_row(const sh_hparams *hp, enum sh_slot slot, const sh_nam
     if (slot != SH_SLOT_QKV) return to;
     unsigned part = to < q ? 0 : to < q + kv ? 1 : 2;
     uint64_t row = part == 0 ? to : part == 1 ? to - q : to - q - kv;
-    return sh_layout_row(hp, name->layout, slot, part, part < 2 && turn ? sh_row_of_interleaved(hp, row) : row);
+    return sh_layout_row(hp, name->layout, slot, part,
+                         part < 2 && turn ? sh_row_of_interleaved(hp, row) : row);
 }
 
 /* One expert's matrix is appended to the stack that its first one began. */
@@ -92,7 +105,8 @@ static void take(rewriting *r, enum sh_slot slot, uint32_t layer, uint32_t exper
     for (uint64_t i = 0; i < rows; i++) {
         uint64_t from = source_row(r->hp, slot, name, i);
         for (uint64_t c = 0; c < cols; c++)
-            to[i * cols + c] = (name->transposed && matrix ? all[c * rows + from] : all[from * cols + c]) + (gain && r->hp->norm_add_one ? 1 : 0);
+            to[i * cols + c] = (name->transposed && matrix ? all[c * rows + from] : all[from * cols + c]) +
+                               (gain && r->hp->norm_add_one ? 1 : 0);
     }
     p->n_dims = expert_slot ? 3 : matrix ? 2 : 1;
     p->dims[0] = matrix ? cols : rows, p->dims[1] = matrix ? rows : 1, p->dims[2] = expert + 1;
@@ -119,7 +133,8 @@ static void collect(rewriting *r)
     for (uint32_t l = 0; l < hp->n_layers; l++)
         for (int s = SH_SLOT_FIRST_OF_LAYER; s < SH_SLOT_COUNT; s++) {
             bool experts = s >= SH_SLOT_EXPERT_GATE && s <= SH_SLOT_EXPERT_DOWN;
-            for (uint32_t e = 0; e < (experts ? hp->n_experts : 1); e++) take(r, (enum sh_slot)s, l, e, ".weight");
+            for (uint32_t e = 0; e < (experts ? hp->n_experts : 1); e++)
+                take(r, (enum sh_slot)s, l, e, ".weight");
             if (!experts) take(r, (enum sh_slot)s, l, 0, ".bias");
         }
     if (hp->rope.scaling == SH_ROPE_SCALE_LLAMA3) {
@@ -142,7 +157,8 @@ static void write_gguf(rewriting *r, const char *path)
     for (size_t i = 0; i < r->n && rc == SH_OK; i++)
         rc = sh_gguf_declare(w, r->pieces[i].name, SH_F32, r->pieces[i].n_dims, r->pieces[i].dims, &err);
     if (rc == SH_OK) rc = sh_gguf_begin(w, &err);
-    for (size_t i = 0; i < r->n && rc == SH_OK; i++) rc = sh_gguf_write(w, r->pieces[i].data, r->pieces[i].n * sizeof(float), &err);
+    for (size_t i = 0; i < r->n && rc == SH_OK; i++)
+        rc = sh_gguf_write(w, r->pieces[i].data, r->pieces[i].n * sizeof(float), &err);
     if (rc == SH_OK) rc = sh_gguf_commit(w, &err);
     sh_gguf_writer_free(w);
     if (rc < 0) fail_msg("%s: %s", path, err.msg);
@@ -190,7 +206,8 @@ static void test_family(void **state)
     bool turned = hp->arch->hf_rope != hp->arch->gguf_rope || hp->rope.scaling != SH_ROPE_SCALE_NONE;
     double worst = 0;
     for (size_t s = 0; s < 2; s++) {
-        uint32_t n = golden_tokens(json_array_get(json_is_array(ids) ? ids : json_object_get(ids, "input_ids"), s), tokens[s]);
+        uint32_t n = golden_tokens(
+            json_array_get(json_is_array(ids) ? ids : json_object_get(ids, "input_ids"), s), tokens[s]);
         float *a = logits_of(hf, tokens[s], n), *b = logits_of(gguf, tokens[s], n);
         double e = golden_max_error(a, b, (size_t)n * hp->n_vocab);
         if (e > worst) worst = e;

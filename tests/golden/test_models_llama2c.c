@@ -1,5 +1,5 @@
-/* test_models_llama2c.c - stories260K, a llama2.c checkpoint, against the logits of llama2.c itself at 200 positions; and
- * Minnow, whose logits and greedy answers came from its own training code. */
+/* test_models_llama2c.c - stories260K, a llama2.c checkpoint, against the logits of llama2.c itself at 200
+ * positions; and Minnow, whose logits and greedy answers came from its own training code. */
 #include "model_golden.h"
 
 #define STORIES SHOAL_GOLDEN_DIR "/lm/stories260K"
@@ -31,7 +31,8 @@ static void test_stories(void **state)
     double worst = golden_max_error(got, want, n_want);
     print_message("stories260K: logits within %.2g\n", worst);
     assert_true(worst <= 1e-4);
-    for (int t = 0; t < N; t++) assert_int_equal(golden_argmax(got + t * v, v), golden_argmax(want + t * v, v));
+    for (int t = 0; t < N; t++)
+        assert_int_equal(golden_argmax(got + t * v, v), golden_argmax(want + t * v, v));
     golden_run_close(&r);
     sh_free(got);
     sh_free(want);
@@ -40,7 +41,8 @@ static void test_stories(void **state)
     sh_runtime_free(rt);
 }
 
-/* Feed the prompt and the reference's own ids; each of ours must agree wherever its gap is wide enough to mean something. */
+/* Feed the prompt and the reference's own ids; each of ours must agree wherever its gap is wide enough to
+ * mean something. */
 static void check_answer(const sh_model *m, const json_t *entry)
 {
     sh_token ids[GOLDEN_MAX_TOKENS], *answer;
@@ -51,7 +53,8 @@ static void check_answer(const sh_model *m, const json_t *entry)
     answer = ids + n_prompt;
     n = (uint32_t)json_array_size(json_object_get(entry, "greedy_ids"));
     assert_true(n_prompt + n <= GOLDEN_MAX_TOKENS);
-    for (uint32_t i = 0; i < n; i++) answer[i] = (sh_token)json_integer_value(json_array_get(json_object_get(entry, "greedy_ids"), i));
+    for (uint32_t i = 0; i < n; i++)
+        answer[i] = (sh_token)json_integer_value(json_array_get(json_object_get(entry, "greedy_ids"), i));
     float *logits = sh_alloc((size_t)(n_prompt + n) * v, sizeof *logits);
     golden_run r;
     golden_run_open(&r, m, SH_KV_F32);

@@ -1,16 +1,49 @@
-/* test_models_text.c - every text family against what the reference computes from the same weights: logits, hidden states and
- * each layer within 1e-4, the same argmax everywhere, the same 32 greedy ids; and no bit of difference between one pass and
- * any cutting of the prompt, any batch, any number of threads, any instruction set. */
+/* test_models_text.c - every text family against what the reference computes from the same weights: logits,
+ * hidden states and each layer within 1e-4, the same argmax everywhere, the same 32 greedy ids; and no bit of
+ * difference between one pass and any cutting of the prompt, any batch, any number of threads, any
+ * instruction set. */
 #include "model_golden.h"
 
 #include <unistd.h>
 
 static const double TOLERANCE = 1e-4;
 static const char *const families[] = {
-    "llama", "llama_gqa_256", "llama_sharded", "llama_f16", "llama3_rope", "llama_linear_rope", "llama_yarn", "llama_bias",
-    "mistral", "qwen2", "qwen2_tied", "qwen3", "gpt2", "gemma", "gemma2", "gemma3_text", "phi", "phi3", "phi3_longrope",
-    "starcoder2", "olmo2", "smollm3", "granite", "gpt_neox", "gpt_neox_seq", "gpt_neo", "gptj", "codegen", "gpt_bigcode",
-    "falcon_7b", "falcon_40b", "falcon_rw", "mixtral", "qwen2_moe", "qwen2_moe_norm", "qwen3_moe",
+    "llama",
+    "llama_gqa_256",
+    "llama_sharded",
+    "llama_f16",
+    "llama3_rope",
+    "llama_linear_rope",
+    "llama_yarn",
+    "llama_bias",
+    "mistral",
+    "qwen2",
+    "qwen2_tied",
+    "qwen3",
+    "gpt2",
+    "gemma",
+    "gemma2",
+    "gemma3_text",
+    "phi",
+    "phi3",
+    "phi3_longrope",
+    "starcoder2",
+    "olmo2",
+    "smollm3",
+    "granite",
+    "gpt_neox",
+    "gpt_neox_seq",
+    "gpt_neo",
+    "gptj",
+    "codegen",
+    "gpt_bigcode",
+    "falcon_7b",
+    "falcon_40b",
+    "falcon_rw",
+    "mixtral",
+    "qwen2_moe",
+    "qwen2_moe_norm",
+    "qwen3_moe",
 };
 enum { N_FAMILIES = sizeof families / sizeof families[0] };
 
@@ -24,11 +57,15 @@ typedef struct family {
 /* Five families come with the project; all of them with the reference data. */
 static const char *models_dir(void)
 {
-    static const char all[] = SHOAL_GOLDEN_DIR "/golden/models", some[] = SHOAL_SOURCE_DIR "/tests/data/models";
+    static const char all[] = SHOAL_GOLDEN_DIR "/golden/models",
+                      some[] = SHOAL_SOURCE_DIR "/tests/data/models";
     return sh_file_is_dir(all) ? all : some;
 }
 
-static const char *family_dir(const char *name, char out[1024]) { return golden_path(out, models_dir(), name); }
+static const char *family_dir(const char *name, char out[1024])
+{
+    return golden_path(out, models_dir(), name);
+}
 
 static bool family_is_here(const char *name)
 {
@@ -43,7 +80,8 @@ static void family_open(family *f, const char *name, const sh_model *m)
     json_t *list = json_is_array(ids) ? ids : json_object_get(ids, "input_ids");
     for (int s = 0; s < 2; s++) f->n[s] = golden_tokens(json_array_get(list, (size_t)s), f->tokens[s]);
     json_decref(ids);
-    f->n_vocab = sh_model_hparams(m)->n_vocab, f->n_embd = sh_model_hparams(m)->n_embd, f->n_layers = sh_model_hparams(m)->n_layers;
+    f->n_vocab = sh_model_hparams(m)->n_vocab, f->n_embd = sh_model_hparams(m)->n_embd,
+    f->n_layers = sh_model_hparams(m)->n_layers;
 }
 
 static float *floats(size_t n)
@@ -79,7 +117,8 @@ static void check_argmax(const family *f, const char *file, const float *got, ui
 static double check_values(const family *f, const sh_model *m, float *logits0)
 {
     double worst = 0;
-    float *hidden = floats((size_t)f->n[0] * f->n_embd), *layers = floats((size_t)(f->n_layers + 1) * f->n[0] * f->n_embd);
+    float *hidden = floats((size_t)f->n[0] * f->n_embd),
+          *layers = floats((size_t)(f->n_layers + 1) * f->n[0] * f->n_embd);
     float *logits1 = floats((size_t)f->n[1] * f->n_vocab);
     for (int s = 0; s < 2; s++) {
         golden_run r;
@@ -126,14 +165,16 @@ static void check_greedy(const family *f, const sh_model *m)
     json_decref(greedy);
 }
 
-/* Longrope's choice of factors depends on the length so far: rows of earlier chunks differ by design, the last ones do not. */
+/* Longrope's choice of factors depends on the length so far: rows of earlier chunks differ by design, the
+ * last ones do not. */
 static uint32_t first_comparable(const sh_model *m)
 {
     const sh_hparams *hp = sh_model_hparams(m);
     return hp->rope.scaling == SH_ROPE_SCALE_LONGROPE ? hp->rope.original_ctx : 0;
 }
 
-static void check_chunks(const family *f, const sh_model *m, const float *whole, const uint32_t *sizes, size_t n_sizes)
+static void check_chunks(const family *f, const sh_model *m, const float *whole, const uint32_t *sizes,
+                         size_t n_sizes)
 {
     golden_run r;
     const uint32_t from = first_comparable(m);
@@ -145,7 +186,8 @@ static void check_chunks(const family *f, const sh_model *m, const float *whole,
         at += n;
     }
     golden_run_close(&r);
-    if (memcmp(logits + (size_t)from * f->n_vocab, whole + (size_t)from * f->n_vocab, (f->n[0] - from) * f->n_vocab * sizeof *logits))
+    if (memcmp(logits + (size_t)from * f->n_vocab, whole + (size_t)from * f->n_vocab,
+               (f->n[0] - from) * f->n_vocab * sizeof *logits))
         fail_msg("%s: chunks of %u... differ from one pass", f->dir, sizes[0]);
     sh_free(logits);
 }
@@ -178,14 +220,17 @@ static void check_batch(const family *f, const sh_model *m, const float *whole)
     golden_run r[3];
     sh_err err = {0};
     const uint32_t from = first_comparable(m), n0 = f->n[0], n1 = f->n[1];
-    float *l0 = floats((size_t)n0 * f->n_vocab), *l1 = floats((size_t)n1 * f->n_vocab), *l2 = floats(f->n_vocab), *alone = floats((size_t)n1 * f->n_vocab);
+    float *l0 = floats((size_t)n0 * f->n_vocab), *l1 = floats((size_t)n1 * f->n_vocab),
+          *l2 = floats(f->n_vocab), *alone = floats((size_t)n1 * f->n_vocab);
     for (int i = 0; i < 3; i++) golden_run_open(&r[i], m, SH_KV_F32);
     golden_feed(&r[2], f->tokens[0], n0 - 1, l0, NULL, NULL);
-    const sh_chunk chunks[] = {{.kv = r[1].kv, .tokens = f->tokens[1], .n_tokens = n1, .want = SH_WANT_ALL, .logits = l1},
-                               {.kv = r[2].kv, .tokens = f->tokens[0] + n0 - 1, .n_tokens = 1, .want = SH_WANT_LAST, .logits = l2},
-                               {.kv = r[0].kv, .tokens = f->tokens[0], .n_tokens = n0, .want = SH_WANT_ALL, .logits = l0}};
+    const sh_chunk chunks[] = {
+        {.kv = r[1].kv, .tokens = f->tokens[1], .n_tokens = n1, .want = SH_WANT_ALL, .logits = l1},
+        {.kv = r[2].kv, .tokens = f->tokens[0] + n0 - 1, .n_tokens = 1, .want = SH_WANT_LAST, .logits = l2},
+        {.kv = r[0].kv, .tokens = f->tokens[0], .n_tokens = n0, .want = SH_WANT_ALL, .logits = l0}};
     if (sh_forward_run(r[0].f, chunks, 3, &err) < 0) fail_msg("%s: %s", f->dir, err.msg);
-    assert_memory_equal(l0 + (size_t)from * f->n_vocab, whole + (size_t)from * f->n_vocab, (n0 - from) * f->n_vocab * sizeof *l0);
+    assert_memory_equal(l0 + (size_t)from * f->n_vocab, whole + (size_t)from * f->n_vocab,
+                        (n0 - from) * f->n_vocab * sizeof *l0);
     assert_memory_equal(l2, whole + (size_t)(n0 - 1) * f->n_vocab, f->n_vocab * sizeof *l2);
     sh_kv_rewind(r[1].kv, 0);
     golden_feed(&r[1], f->tokens[1], n1, alone, NULL, NULL);
@@ -288,8 +333,11 @@ static void test_gpt2_published(void **state)
     family f;
     assert_non_null(mkdtemp(dir));
     family_dir("gpt2", f.dir);
-    assert_int_equal(symlink(golden_path(from, f.dir, "config.json"), golden_path(to, dir, "config.json")), 0);
-    assert_int_equal(symlink(golden_path(from2, f.dir, "published/model.safetensors"), golden_path(to2, dir, "model.safetensors")), 0);
+    assert_int_equal(symlink(golden_path(from, f.dir, "config.json"), golden_path(to, dir, "config.json")),
+                     0);
+    assert_int_equal(symlink(golden_path(from2, f.dir, "published/model.safetensors"),
+                             golden_path(to2, dir, "model.safetensors")),
+                     0);
     sh_model *m = golden_open(rt, dir);
     family_open(&f, "gpt2", m);
     float *logits = floats((size_t)f.n[0] * f.n_vocab);

@@ -1,4 +1,5 @@
-/* test_arch.c - the architecture table and the two readers of shapes, on small configurations written here. */
+/* test_arch.c - the architecture table and the two readers of shapes, on small configurations written here.
+ */
 #include "unit/test.h"
 
 #include "base/arena.h"
@@ -17,7 +18,9 @@ static int read_config(sh_hparams *hp, sh_arena *arena, const char *text, sh_err
     return rc;
 }
 
-#define SIZES "\"vocab_size\":32,\"num_hidden_layers\":2,\"hidden_size\":16,\"num_attention_heads\":4,\"intermediate_size\":24"
+#define SIZES                                                                                                \
+    "\"vocab_size\":32,\"num_hidden_layers\":2,\"hidden_size\":16,\"num_attention_heads\":4,\"intermediate_" \
+    "size\":24"
 
 static void test_defaults(void **state)
 {
@@ -30,8 +33,10 @@ static void test_defaults(void **state)
     assert_int_equal(hp.head_dim, 4);
     assert_int_equal(hp.n_rot, 4);
     assert_true(hp.rope.theta == 10000 && !hp.tied_output && hp.bias_qkv == SH_BIAS_NO && hp.gated);
-    assert_ok(read_config(&hp, arena, "{\"model_type\":\"gemma\"," SIZES ",\"hidden_act\":\"gelu\"}", &err), &err);
-    assert_true(hp.tied_output && hp.norm_add_one && hp.embed_scale == 4 && hp.activation == SH_ACTIVATION_GELU_TANH);
+    assert_ok(read_config(&hp, arena, "{\"model_type\":\"gemma\"," SIZES ",\"hidden_act\":\"gelu\"}", &err),
+              &err);
+    assert_true(hp.tied_output && hp.norm_add_one && hp.embed_scale == 4 &&
+                hp.activation == SH_ACTIVATION_GELU_TANH);
     assert_ok(read_config(&hp, arena, "{\"model_type\":\"smollm3\"," SIZES "}", &err), &err);
     assert_true(hp.rope.theta == 2e6 && hp.layers[0].rope);
     sh_arena_free(arena);
@@ -44,24 +49,36 @@ static void test_windows(void **state)
     sh_arena *arena = sh_arena_open();
     sh_hparams hp;
     sh_err err = {0};
-    assert_ok(read_config(&hp, arena, "{\"model_type\":\"mistral\"," SIZES ",\"sliding_window\":null}", &err), &err);
+    assert_ok(read_config(&hp, arena, "{\"model_type\":\"mistral\"," SIZES ",\"sliding_window\":null}", &err),
+              &err);
     assert_int_equal(hp.layers[0].window, 0);
-    assert_ok(read_config(&hp, arena, "{\"model_type\":\"mistral\"," SIZES ",\"sliding_window\":5}", &err), &err);
+    assert_ok(read_config(&hp, arena, "{\"model_type\":\"mistral\"," SIZES ",\"sliding_window\":5}", &err),
+              &err);
     assert_int_equal(hp.layers[1].window, 5);
-    assert_ok(read_config(&hp, arena, "{\"model_type\":\"qwen2\"," SIZES ",\"sliding_window\":5,\"max_window_layers\":1}", &err), &err);
+    assert_ok(read_config(&hp, arena,
+                          "{\"model_type\":\"qwen2\"," SIZES ",\"sliding_window\":5,\"max_window_layers\":1}",
+                          &err),
+              &err);
     assert_int_equal(hp.layers[1].window, 0); /* nobody said use_sliding_window */
-    assert_ok(read_config(&hp, arena, "{\"model_type\":\"qwen2\"," SIZES ",\"sliding_window\":5,\"max_window_layers\":1,"
-                                      "\"use_sliding_window\":true}", &err), &err);
+    assert_ok(read_config(&hp, arena,
+                          "{\"model_type\":\"qwen2\"," SIZES ",\"sliding_window\":5,\"max_window_layers\":1,"
+                          "\"use_sliding_window\":true}",
+                          &err),
+              &err);
     assert_true(hp.layers[0].window == 0 && hp.layers[1].window == 5);
-    assert_ok(read_config(&hp, arena, "{\"model_type\":\"gemma2\"," SIZES ",\"sliding_window\":5,"
-                                      "\"layer_types\":[\"full_attention\",\"sliding_attention\"]}", &err), &err);
+    assert_ok(read_config(&hp, arena,
+                          "{\"model_type\":\"gemma2\"," SIZES ",\"sliding_window\":5,"
+                          "\"layer_types\":[\"full_attention\",\"sliding_attention\"]}",
+                          &err),
+              &err);
     assert_true(hp.layers[0].window == 0 && hp.layers[1].window == 5);
     sh_arena_free(arena);
 }
 
 static void test_refusals(void **state)
 {
-    static const struct { const char *config, *says; } cases[] = {
+    static const struct { const char *config, *says;
+    } cases[] = {
         {"[]", "expected an object"},
         {"{}", "no model_type"},
         {"{\"model_type\":\"lama\"," SIZES "}", "architecture 'lama' is not supported (nearest: llama"},
@@ -69,15 +86,22 @@ static void test_refusals(void **state)
         {"{\"model_type\":\"llama\",\"vocab_size\":32}", "no num_hidden_layers"},
         {"{\"model_type\":\"llama\"," SIZES ",\"num_key_value_heads\":3}", "4 heads are no multiple of 3"},
         {"{\"model_type\":\"llama\"," SIZES ",\"num_key_value_heads\":\"3\"}", "num_key_value_heads"},
-        {"{\"model_type\":\"llama\"," SIZES ",\"hidden_act\":\"mish\"}", "activation 'mish' is not supported"},
-        {"{\"model_type\":\"llama\"," SIZES ",\"rope_scaling\":{\"type\":\"dynamic\",\"factor\":2}}", "'dynamic' is not supported"},
+        {"{\"model_type\":\"llama\"," SIZES ",\"hidden_act\":\"mish\"}",
+         "activation 'mish' is not supported"},
+        {"{\"model_type\":\"llama\"," SIZES ",\"rope_scaling\":{\"type\":\"dynamic\",\"factor\":2}}",
+         "'dynamic' is not supported"},
         {"{\"model_type\":\"llama\"," SIZES ",\"rope_scaling\":{\"type\":\"linear\"}}", "no factor"},
-        {"{\"model_type\":\"phi3\"," SIZES ",\"original_max_position_embeddings\":8,\"rope_scaling\":{\"type\":\"longrope\","
-         "\"short_factor\":[1],\"long_factor\":[1,2]}}", "short_factor: expected a list of 2"},
-        {"{\"model_type\":\"gpt2\"," SIZES ",\"scale_attn_by_inverse_layer_idx\":true}", "scale_attn_by_inverse_layer_idx"},
+        {"{\"model_type\":\"phi3\"," SIZES
+         ",\"original_max_position_embeddings\":8,\"rope_scaling\":{\"type\":\"longrope\","
+         "\"short_factor\":[1],\"long_factor\":[1,2]}}",
+         "short_factor: expected a list of 2"},
+        {"{\"model_type\":\"gpt2\"," SIZES ",\"scale_attn_by_inverse_layer_idx\":true}",
+         "scale_attn_by_inverse_layer_idx"},
         {"{\"model_type\":\"mixtral\"," SIZES "}", "no num_experts"},
-        {"{\"model_type\":\"mixtral\"," SIZES ",\"num_local_experts\":2,\"num_experts_per_tok\":3}", "experts used"},
-        {"{\"model_type\":\"gpt_neo\"," SIZES ",\"attention_types\":[[[\"global\"],1]]}", "attention_types: 1 layers (expected 2)"},
+        {"{\"model_type\":\"mixtral\"," SIZES ",\"num_local_experts\":2,\"num_experts_per_tok\":3}",
+         "experts used"},
+        {"{\"model_type\":\"gpt_neo\"," SIZES ",\"attention_types\":[[[\"global\"],1]]}",
+         "attention_types: 1 layers (expected 2)"},
         {"{\"model_type\":\"llama\"," SIZES ",\"rms_norm_eps\":2}", "norm epsilon"},
         {"{\"model_type\":\"llama\"," SIZES ",\"num_hidden_layers\":99999999}", "num_hidden_layers"},
     };
@@ -93,7 +117,8 @@ static void test_refusals(void **state)
     }
 }
 
-/* Every row can be found by both its names, has a name for what every model stores, and can be written to GGUF. */
+/* Every row can be found by both its names, has a name for what every model stores, and can be written to
+ * GGUF. */
 static void test_rows(void **state)
 {
     static const enum sh_slot always[] = {SH_SLOT_EMBED, SH_SLOT_OUTPUT_NORM, SH_SLOT_O, SH_SLOT_DOWN};
@@ -122,7 +147,8 @@ static void test_layouts(void **state)
     for (size_t l = 0; l < COUNT(layouts); l++) {
         uint8_t seen[48] = {0};
         for (unsigned part = 0; part < 3; part++)
-            for (uint64_t r = 0; r < (part ? kv : q); r++) seen[sh_layout_row(&hp, layouts[l], SH_SLOT_QKV, part, r)]++;
+            for (uint64_t r = 0; r < (part ? kv : q); r++)
+                seen[sh_layout_row(&hp, layouts[l], SH_SLOT_QKV, part, r)]++;
         for (int i = 0; i < 48; i++) assert_int_equal(seen[i], 1);
     }
     /* per head q k v; groups of two heads [q q v v k k] */
@@ -142,8 +168,14 @@ static void test_rope_formulas(void **state)
     sh_arena *arena = sh_arena_open();
     sh_rope r;
     sh_err err = {0};
-    sh_rope_params p = {.theta = 10000, .factor = 4, .attention_factor = -1, .gguf_attn_factor = 1, .beta_fast = 32, .beta_slow = 1,
-                        .original_ctx = 16, .scaling = SH_ROPE_SCALE_LINEAR};
+    sh_rope_params p = {.theta = 10000,
+                        .factor = 4,
+                        .attention_factor = -1,
+                        .gguf_attn_factor = 1,
+                        .beta_fast = 32,
+                        .beta_slow = 1,
+                        .original_ctx = 16,
+                        .scaling = SH_ROPE_SCALE_LINEAR};
     float c[4], s[4];
     (void)state;
     assert_ok(sh_rope_init(&r, &p, 8, arena, &err), &err);

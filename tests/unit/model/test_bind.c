@@ -1,4 +1,5 @@
-/* test_bind.c - names and shapes: complete, missing, mis-shaped and left-over tensors, and the lists of published models. */
+/* test_bind.c - names and shapes: complete, missing, mis-shaped and left-over tensors, and the lists of
+ * published models. */
 #include "unit/test.h"
 
 #include "base/arena.h"
@@ -13,7 +14,8 @@ static void add(listing *l, const char *name, uint32_t n_dims, uint64_t d0, uint
 {
     assert_true(l->n < 4096);
     snprintf(l->names[l->n], sizeof l->names[0], "%s", name);
-    l->t[l->n] = (sh_tensor){.name = l->names[l->n], .dtype = SH_F32, .n_dims = n_dims, .dims = {d0, d1, 1, 1}};
+    l->t[l->n] =
+        (sh_tensor){.name = l->names[l->n], .dtype = SH_F32, .n_dims = n_dims, .dims = {d0, d1, 1, 1}};
     l->n++;
 }
 
@@ -31,7 +33,8 @@ static listing *small_llama(sh_hparams *hp)
     listing *l = sh_zalloc(1, sizeof *l);
     assert_non_null(l);
     sh_hparams_from_arch(hp, sh_arch_by_hf("llama"));
-    hp->n_layers = 1, hp->n_embd = 8, hp->n_heads = 2, hp->n_kv_heads = 1, hp->head_dim = 4, hp->n_ff = 12, hp->n_vocab = 16, hp->n_rot = 4;
+    hp->n_layers = 1, hp->n_embd = 8, hp->n_heads = 2, hp->n_kv_heads = 1, hp->head_dim = 4, hp->n_ff = 12,
+    hp->n_vocab = 16, hp->n_rot = 4;
     add(l, "model.embed_tokens.weight", 2, 8, 16);
     add(l, "model.norm.weight", 1, 8, 1);
     add(l, "lm_head.weight", 2, 8, 16);
@@ -63,10 +66,12 @@ static void test_small(void **state)
     add(l, "model.layers.0.self_attn.rotary_emb.inv_freq", 1, 2, 1); /* old writers' table: no harm */
     expect(l, &hp, SH_OK, NULL);
     named(l, "model.layers.0.self_attn.k_proj.weight")->dims[1] = 8;
-    expect(l, &hp, SH_E_CORRUPT, "tensor 'model.layers.0.self_attn.k_proj.weight': shape [8, 8] (expected [4, 8])");
+    expect(l, &hp, SH_E_CORRUPT,
+           "tensor 'model.layers.0.self_attn.k_proj.weight': shape [8, 8] (expected [4, 8])");
     named(l, "model.layers.0.self_attn.k_proj.weight")->dims[1] = 4;
     add(l, "model.layers.0.self_attn.q_proj.bias", 1, 8, 1);
-    expect(l, &hp, SH_E_CORRUPT, "tensor 'model.layers.0.self_attn.q_proj.bias' is not part of this llama model");
+    expect(l, &hp, SH_E_CORRUPT,
+           "tensor 'model.layers.0.self_attn.q_proj.bias' is not part of this llama model");
     hp.bias_qkv = SH_BIAS_YES;
     expect(l, &hp, SH_E_CORRUPT, "tensor 'model.layers.0.self_attn.k_proj.bias' is missing (expected [4])");
     hp.bias_qkv = SH_BIAS_IF_PRESENT;
@@ -74,7 +79,8 @@ static void test_small(void **state)
     hp.tied_output = true; /* a copy of the tied matrix is allowed */
     expect(l, &hp, SH_OK, NULL);
     snprintf(l->names[9], sizeof l->names[0], "model.layers.0.mlp.gate_prj.weight");
-    expect(l, &hp, SH_E_CORRUPT, "tensor 'model.layers.0.mlp.gate_proj.weight' is missing (expected [12, 8])");
+    expect(l, &hp, SH_E_CORRUPT,
+           "tensor 'model.layers.0.mlp.gate_proj.weight' is missing (expected [12, 8])");
     hp.n_layers = 2;
     snprintf(l->names[9], sizeof l->names[0], "model.layers.0.mlp.gate_proj.weight");
     expect(l, &hp, SH_E_CORRUPT, "tensor 'model.layers.1.input_layernorm.weight' is missing");
@@ -94,8 +100,13 @@ static uint32_t number(const json_t *manifest, const char *arch, const char *key
 static void test_published(void **state)
 {
     static const char *const models[] = {
-        "Meta-Llama-3-8B-Instruct", "Mistral-7B-Instruct-v0.2", "Mixtral-8x7B-Instruct-v0.1", "Phi-3-mini-128k-instruct",
-        "Qwen2.5-0.5B-Instruct", "gemma-2b-it", "gemma-2-2b-it",
+        "Meta-Llama-3-8B-Instruct",
+        "Mistral-7B-Instruct-v0.2",
+        "Mixtral-8x7B-Instruct-v0.1",
+        "Phi-3-mini-128k-instruct",
+        "Qwen2.5-0.5B-Instruct",
+        "gemma-2b-it",
+        "gemma-2-2b-it",
     };
     (void)state;
     if (!sh_file_is_dir(SHOAL_GOLDEN_DIR "/lm/model_arch_manifests")) {
@@ -124,7 +135,8 @@ static void test_published(void **state)
         if (json_object_get(manifest, "rope_factors_long.weight")) hp.rope.scaling = SH_ROPE_SCALE_LONGROPE;
         json_object_foreach(manifest, key, value) {
             size_t n = strlen(key);
-            if ((n > 7 && !strcmp(key + n - 7, ".weight")) || (n > 5 && !strcmp(key + n - 5, ".bias"))) add(l, key, 0, 0, 0);
+            if ((n > 7 && !strcmp(key + n - 7, ".weight")) || (n > 5 && !strcmp(key + n - 5, ".bias")))
+                add(l, key, 0, 0, 0);
         }
         int rc = sh_bind_check(&hp, true, l->t, l->n, &err);
         if (rc < 0) fail_msg("%s: %s", models[m], err.msg);

@@ -1,5 +1,5 @@
-/* test_kv.c - a cache of a real small model: copies, saving and restoring, its types, what it refuses, and a model that opens
- * or fails without a trace whichever allocation is refused. */
+/* test_kv.c - a cache of a real small model: copies, saving and restoring, its types, what it refuses, and a
+ * model that opens or fails without a trace whichever allocation is refused. */
 #include "unit/test.h"
 
 #include "base/buf.h"
@@ -74,7 +74,8 @@ static void check_type(const sh_model *m, enum sh_kv_type type)
     assert_ok(sh_kv_restore(back, N, read_buf, &s, &err), &err);
     assert_int_equal(s.at, saved.n);
     assert_ok(sh_kv_save(back, write_buf, &again, &err), &err);
-    assert_true(saved.n == again.n && !memcmp(saved.p, again.p, saved.n)); /* room of 64 or 48: the same bytes */
+    assert_true(saved.n == again.n &&
+                !memcmp(saved.p, again.p, saved.n)); /* room of 64 or 48: the same bytes */
     feed(f, a, 1, want);
     feed(f, copy, 1, got);
     assert_memory_equal(got, want, sizeof want);
@@ -116,9 +117,11 @@ static void test_refusals(void **state)
     float logits[MAX_VOCAB];
     sh_token tokens[80] = {0};
     assert_ok(sh_forward_open(&f, m, 128, &err), &err);
-    sh_kv *kv = open_kv(m, SH_KV_F32, 256), *small = open_kv(m, SH_KV_F32, 16), *foreign = open_kv(other, SH_KV_F32, 16), *f16 = open_kv(m, SH_KV_F16, 64);
+    sh_kv *kv = open_kv(m, SH_KV_F32, 256), *small = open_kv(m, SH_KV_F32, 16),
+          *foreign = open_kv(other, SH_KV_F32, 16), *f16 = open_kv(m, SH_KV_F16, 64);
     sh_chunk c = {.kv = kv, .tokens = tokens, .n_tokens = 65, .want = SH_WANT_LAST, .logits = logits};
-    assert_int_equal(sh_forward_run(f, &c, 1, &err), SH_E_RANGE); /* 64 learned positions, whatever room the cache has */
+    assert_int_equal(sh_forward_run(f, &c, 1, &err),
+                     SH_E_RANGE); /* 64 learned positions, whatever room the cache has */
     c.n_tokens = 17, c.kv = small;
     assert_int_equal(sh_forward_run(f, &c, 1, &err), SH_E_RANGE);
     c.n_tokens = 4, c.kv = foreign;
@@ -159,11 +162,13 @@ static void test_progress(void **state)
     assert_int_equal(sh_model_open(&m, rt, FOLDER "llama", &opts, &err), SH_E_CANCELLED);
     assert_true(last > 0.5);
     opts = (sh_model_opts)SH_MODEL_OPTS_INIT;
-    assert_int_equal(sh_model_open(&m, rt, FOLDER "llama", &opts, &err), SH_E_NOTFOUND); /* it has no tokenizer */
+    assert_int_equal(sh_model_open(&m, rt, FOLDER "llama", &opts, &err),
+                     SH_E_NOTFOUND); /* it has no tokenizer */
     assert_int_equal(sh_model_open(&m, rt, FOLDER "nobody", &opts, &err), SH_E_NOTFOUND);
 }
 
-/* Refuse the k-th allocation until all goes well: every failure is reported, nothing leaks (the sanitizers look on). */
+/* Refuse the k-th allocation until all goes well: every failure is reported, nothing leaks (the sanitizers
+ * look on). */
 static void test_every_allocation(void **state)
 {
     (void)state;
