@@ -1,5 +1,6 @@
 /* fuzz: engine */
-/* Session files are foreign bytes: what the reader accepts must be safe to read to the end, whatever its digest says. */
+/* Session files are foreign bytes: what the reader accepts must be safe to read to the end, whatever its
+ * digest says. */
 #include "engine/session_internal.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n);

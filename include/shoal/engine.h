@@ -69,7 +69,7 @@ typedef struct sh_request_opts {
     size_t n_stop;
     bool ignore_end;          /* go on past end-of-answer tokens */
     bool keep_special;        /* control tokens appear in the text */
-    bool is_reply;            /* the text starts afresh, as after a chat prompt: no space that only joins it to the prompt */
+    bool is_reply;            /* the text starts afresh, as after a chat prompt: no space that joins it to the prompt */
     int32_t n_top_logprobs;   /* -1: no logprobs; 0..20 */
     uint64_t deadline_us;     /* wall time the request may take from submit, 0: none; then finish LENGTH */
     /* From the engine's thread, one at a time per engine; must not block. Non-zero cancels the request. */
@@ -78,8 +78,9 @@ typedef struct sh_request_opts {
 } sh_request_opts;
 #define SH_REQUEST_OPTS_INIT {.version = 1, .sampling = SH_SAMPLING_INIT, .n_top_logprobs = -1}
 
-/* SH_E_BUSY: queue full. SH_E_RANGE: prompt empty, with a bad id, or as long as the context. SH_E_INVALID, SH_E_LIMIT: bad
- * settings or stop strings. On success *out is owned by the caller; the first event may come before this returns. */
+/* SH_E_BUSY: queue full. SH_E_RANGE: prompt empty, with a bad id, or as long as the context. SH_E_INVALID,
+ * SH_E_LIMIT: bad settings or stop strings. On success *out is owned by the caller; the first event may come before
+ * this returns. */
 SH_API int sh_engine_submit(sh_engine *e, const sh_request_opts *opts, sh_request **out, sh_err *err);
 SH_API void sh_request_cancel(sh_request *r); /* any thread; DONE follows within a step */
 SH_API void sh_request_free(sh_request *r);   /* cancels when still running and waits for DONE; not from on_event */

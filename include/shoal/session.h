@@ -30,17 +30,21 @@ typedef struct sh_session_opts {
 SH_API int sh_session_open(sh_session **out, sh_model *m, const sh_session_opts *opts, sh_err *err);
 SH_API void sh_session_free(sh_session *s);
 /* Score n tokens (n >= 1); afterwards the session holds the logits that follow the last one.
- * SH_E_RANGE: context full (session unchanged) or a bad id. SH_E_CANCELLED: the callback said so; whole chunks are kept. */
+ * SH_E_RANGE: context full (session unchanged) or a bad id. SH_E_CANCELLED: the callback said so; whole chunks are
+ * kept, of what the timeline will be. */
 SH_API int sh_session_prefill(sh_session *s, const sh_token *tokens, size_t n, sh_err *err);
 /* Called between chunks of a prefill with the tokens done so far; non-zero cancels. NULL removes it. */
 SH_API void sh_session_on_progress(sh_session *s, int (*fn)(void *ud, size_t done, size_t total), void *ud);
-SH_API const float *sh_session_logits(const sh_session *s); /* [vocabulary], NULL before the first prefill; valid until the next call */
+/* [vocabulary], valid until the next call; NULL before the first prefill and after a rewind. */
+SH_API const float *sh_session_logits(const sh_session *s);
 SH_API size_t sh_session_used(const sh_session *s);
 SH_API size_t sh_session_capacity(const sh_session *s);
 SH_API const sh_token *sh_session_tokens(const sh_session *s); /* [sh_session_used] */
 /* Keep the first n tokens; logits are gone until the next prefill. */
 SH_API int sh_session_rewind(sh_session *s, size_t n, sh_err *err);
-/* State on disk: model digest, tokens, cache, logits. Restoring into another model or cache type is SH_E_INVALID. */
+/* State on disk: model digest, tokens, cache, logits. Restoring into another model or cache type is SH_E_INVALID, into
+ * too small a context SH_E_RANGE; a damaged file is SH_E_CORRUPT. The session is then what it was. Cost beside the bytes:
+ * four tokens, for the model's digest. */
 SH_API int sh_session_save(const sh_session *s, const char *path, sh_err *err);
 SH_API int sh_session_restore(sh_session *s, const char *path, sh_err *err);
 
@@ -60,8 +64,8 @@ typedef struct sh_sampling {
     const sh_logit_bias *bias;
     size_t n_bias;
 } sh_sampling;
-#define SH_SAMPLING_INIT {.version = 1, .temperature = 0.8f, .top_k = 40, .top_p = 0.95f, .min_p = 0.05f, .typical_p = 1.0f, \
-                          .repetition_penalty = 1.0f, .repetition_window = 256}
+#define SH_SAMPLING_INIT {.version = 1, .temperature = 0.8f, .top_k = 40, .top_p = 0.95f, .min_p = 0.05f, \
+                          .typical_p = 1.0f, .repetition_penalty = 1.0f, .repetition_window = 256}
 
 SH_API int sh_sampler_open(sh_sampler **out, const sh_sampling *settings, int32_t n_vocab, sh_err *err);
 SH_API void sh_sampler_free(sh_sampler *s);

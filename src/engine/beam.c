@@ -56,10 +56,13 @@ static void hypotheses_free(hypothesis *h, uint32_t n)
 
 static int beam_check_opts(const sh_beam_opts *o, sh_err *err)
 {
-    if (o->version != 1) return sh_fail(err, SH_E_INVALID, "beam options of version %d: expected 1", o->version);
-    if (o->n_beams < 1 || o->n_beams > 1024) return sh_fail(err, SH_E_RANGE, "%u beams: expected 1 to 1024", o->n_beams);
+    if (o->version != 1)
+        return sh_fail(err, SH_E_INVALID, "beam options of version %d: expected 1", o->version);
+    if (o->n_beams < 1 || o->n_beams > 1024)
+        return sh_fail(err, SH_E_RANGE, "%u beams: expected 1 to 1024", o->n_beams);
     if (o->n_prompt < 1 || o->n_prompt >= o->max_length)
-        return sh_fail(err, SH_E_RANGE, "a prompt of %zu tokens and a length of at most %zu", o->n_prompt, o->max_length);
+        return sh_fail(err, SH_E_RANGE, "a prompt of %zu tokens and a length of at most %zu", o->n_prompt,
+                       o->max_length);
     if (o->n_end > 1024) return sh_fail(err, SH_E_RANGE, "%zu end tokens: at most 1024", o->n_end);
     if (!isfinite(o->length_penalty)) return sh_fail(err, SH_E_INVALID, "the length penalty is no number");
     return SH_OK;
@@ -118,9 +121,9 @@ static bool beam_is_end(const sh_beam *b, sh_token token)
     return false;
 }
 
-/* Put c among the best n, which are sorted; of equal scores the later offered comes first. Texts that go round the same
- * loop in another order tie to the last bit; the reference then keeps whichever its selection algorithm meets, most often
- * the later one. */
+/* Put c among the best n, which are sorted; of equal scores the later offered comes first. Texts that go
+ * round the same loop in another order tie to the last bit; the reference then keeps whichever its selection
+ * algorithm meets, most often the later one. */
 static void candidates_offer(candidate *best, size_t n, candidate c)
 {
     if (!(c.score >= best[n - 1].score)) return;
@@ -143,8 +146,9 @@ static int beam_expand(sh_beam *b, const float *logits, sh_err *err)
         if ((rc = sh_steps_run(&renormalize, 1, s, &h, err)) < 0) return rc;
         if (b->opts.chain && (rc = sh_chain_run(b->opts.chain, s, &h, err)) < 0) return rc;
         for (int32_t i = 0; i < s->n; i++)
-            candidates_offer(b->candidates, b->n_candidates,
-                             (candidate){.score = text->score + s->x[i], .beam = k, .token = sh_scores_id(s, i)});
+            candidates_offer(
+                b->candidates, b->n_candidates,
+                (candidate){.score = text->score + s->x[i], .beam = k, .token = sh_scores_id(s, i)});
     }
     for (size_t i = 0; i < b->n_candidates; i++)
         b->candidates[i].ends = b->length + 1 >= b->opts.max_length || beam_is_end(b, b->candidates[i].token);
@@ -160,14 +164,16 @@ static void hypothesis_set(hypothesis *to, const sh_beam *b, const candidate *c,
     to->parent = c->beam;
 }
 
-/* The best that do not end run on; those that end follow with the score of absent texts, so that there are n_beams. */
+/* The best that do not end run on; those that end follow with the score of absent texts, so that there are
+ * n_beams. */
 static void beam_keep_running(sh_beam *b)
 {
     uint32_t n = 0;
     for (int pass = 0; pass < 2; pass++)
         for (size_t i = 0; i < b->n_candidates && n < b->opts.n_beams; i++) {
             const candidate *c = &b->candidates[i];
-            if (c->ends == (pass == 1)) hypothesis_set(&b->next[n++], b, c, c->score + (c->ends ? absent : 0));
+            if (c->ends == (pass == 1))
+                hypothesis_set(&b->next[n++], b, c, c->score + (c->ends ? absent : 0));
         }
     hypothesis *t = b->running;
     b->running = b->next, b->next = t;
@@ -246,9 +252,18 @@ int sh_beam_step(sh_beam *b, const float *logits, sh_err *err)
     return SH_OK;
 }
 
-bool sh_beam_is_done(const sh_beam *b) { return b->is_done; }
-size_t sh_beam_length(const sh_beam *b) { return b->length; }
-double sh_beam_running_score(const sh_beam *b, uint32_t i) { return b->running[i].score; }
+bool sh_beam_is_done(const sh_beam *b)
+{
+    return b->is_done;
+}
+size_t sh_beam_length(const sh_beam *b)
+{
+    return b->length;
+}
+double sh_beam_running_score(const sh_beam *b, uint32_t i)
+{
+    return b->running[i].score;
+}
 
 const sh_token *sh_beam_running(const sh_beam *b, uint32_t i, uint32_t *parent)
 {

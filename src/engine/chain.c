@@ -88,7 +88,8 @@ static sh_sequence_bias *chain_sequences(struct sh_chain *c, sh_step *step, size
 }
 
 /* A list of ids into *q. */
-static int chain_ids(struct sh_chain *c, const sh_step *step, const json_t *list, sh_sequence_bias *q, sh_err *err)
+static int chain_ids(struct sh_chain *c, const sh_step *step, const json_t *list, sh_sequence_bias *q,
+                     sh_err *err)
 {
     size_t n = json_array_size(list);
     if (n == 0) return bad_value(step, err);
@@ -176,7 +177,8 @@ static int parse_forced(struct sh_chain *c, sh_step *step, const json_t *v, sh_e
 
 static int parse_forced_eos(struct sh_chain *c, sh_step *step, const json_t *v, sh_err *err)
 {
-    if (json_array_size(v) != 2 || !get_number(json_array_get(v, 0), 1, INT32_MAX, &step->a)) return bad_value(step, err);
+    if (json_array_size(v) != 2 || !get_number(json_array_get(v, 0), 1, INT32_MAX, &step->a))
+        return bad_value(step, err);
     return parse_forced(c, step, json_array_get(v, 1), err);
 }
 
@@ -199,7 +201,8 @@ static const sh_processor processors[] = {
     {"logit_bias", "an object of token ids and numbers", sh_apply_sequence_bias, parse_logit_bias},
     {"sequence_bias", "a list of [[ids], bias]", sh_apply_sequence_bias, parse_sequence_bias},
     {"repetition_penalty", "a positive number", sh_apply_repetition_penalty, parse_positive},
-    {"openai_penalties", "an object with frequency_penalty and presence_penalty", sh_apply_openai_penalties, parse_openai},
+    {"openai_penalties", "an object with frequency_penalty and presence_penalty", sh_apply_openai_penalties,
+     parse_openai},
     {"no_repeat_ngram_size", "a whole number, at least 1", sh_apply_no_repeat_ngram, parse_count},
     {"bad_words_ids", "a list of lists of ids", apply_bad_words, parse_bad_words},
     {"min_length", "a whole number, at least 1", sh_apply_min_length, parse_count},
@@ -246,14 +249,16 @@ static int chain_step(sh_chain *c, sh_step *step, const json_t *pair, size_t i, 
     if (json_array_size(pair) != 2 || !name)
         return sh_fail(err, SH_E_INVALID, "chain[%zu]: expected [processor name, value]", i);
     step->processor = sh_processor_find(name);
-    if (!step->processor) return sh_fail(err, SH_E_INVALID, "chain[%zu]: there is no processor \"%.64s\"", i, name);
+    if (!step->processor)
+        return sh_fail(err, SH_E_INVALID, "chain[%zu]: there is no processor \"%.64s\"", i, name);
     int rc = step->processor->parse(c, step, json_array_get(pair, 1), err);
     return rc < 0 ? sh_fail_in(err, rc, "chain[%zu]", i) : SH_OK;
 }
 
 int sh_chain_from_json(sh_chain **out, const json_t *steps, sh_err *err)
 {
-    if (!json_is_array(steps)) return sh_fail(err, SH_E_INVALID, "chain: expected a list of [processor name, value]");
+    if (!json_is_array(steps))
+        return sh_fail(err, SH_E_INVALID, "chain: expected a list of [processor name, value]");
     sh_chain *c = sh_new(sizeof *c, err);
     if (!c) return SH_E_NOMEM;
     int rc = SH_OK;
@@ -261,10 +266,13 @@ int sh_chain_from_json(sh_chain **out, const json_t *steps, sh_err *err)
     c->arena = sh_arena_open();
     c->steps = c->arena ? sh_arena_zalloc(c->arena, n + 1, sizeof *c->steps) : NULL;
     if (!c->steps) rc = sh_fail_nomem(err, (n + 1) * sizeof *c->steps);
-    for (size_t i = 0; i < n && rc == SH_OK; i++) rc = chain_step(c, &c->steps[i], json_array_get(steps, i), i, err);
+    for (size_t i = 0; i < n && rc == SH_OK; i++)
+        rc = chain_step(c, &c->steps[i], json_array_get(steps, i), i, err);
     c->n_steps = n;
-    if (rc < 0) sh_chain_free(c);
-    else *out = c;
+    if (rc < 0)
+        sh_chain_free(c);
+    else
+        *out = c;
     return rc;
 }
 

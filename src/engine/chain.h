@@ -1,7 +1,8 @@
 /* chain.h - score processors as data: a chain is a list of (processor, its value), run in order.
  *
- * Names, formulas and the order that generation uses are those of the transformers library (docs/engine.md, "Sampling").
- * A chain is immutable once built; sh_chain_run changes only the scores. Cost: O(n) a step, sorts O(n) by radix. */
+ * Names, formulas and the order that generation uses are those of the transformers library (docs/engine.md,
+ * "Sampling"). A chain is immutable once built; sh_chain_run changes only the scores. Cost: O(n) a step,
+ * sorts O(n) by radix. */
 #ifndef SH_ENGINE_CHAIN_H
 #define SH_ENGINE_CHAIN_H
 
@@ -57,11 +58,13 @@ int sh_chain_run(const sh_chain *c, sh_scores *s, const sh_history *h, sh_err *e
 
 /* The engineer's window: run settings over rows of logits [n_rows, n_vocab] and describe the outcome.
  *   settings  {"chain": [...], "history": [ids], "counted": [ids] (default: history), "eos": id or [ids],
- *              "row": index (default: every row), "u": number in [0,1) or list of them (default: none), "top": n (default 8)}
- *   *out      owned JSON: {"n_vocab", "rows": [{"row", "kept", "ids", "scores", "probabilities", "top": [[id, p], ...],
- *              "drawn": [id, ...]}]}; ids, scores and probabilities list the tokens that are left, ascending by id
- * SH_E_INVALID names the field that is wrong. */
-int sh_sample_describe(json_t **out, const float *logits, size_t n_rows, int32_t n_vocab, const json_t *settings,
-                       sh_err *err);
+ *              "row": index (default: every row), "u": number in [0,1) or list (default: none),
+ *              "top": n (default 8)}
+ *   *out      owned JSON: {"n_vocab", "rows": [{"row", "kept", "ids", "scores", "probabilities",
+ *              "top": [[id, p], ...], "drawn": [id, ...]}]}; ids, scores and probabilities list the tokens
+ *              that are left, ascending by id
+ *   returns   SH_E_INVALID names the field that is wrong */
+int sh_sample_describe(json_t **out, const float *logits, size_t n_rows, int32_t n_vocab,
+                       const json_t *settings, sh_err *err);
 
 #endif

@@ -17,8 +17,8 @@ static void special_add(json_t *special, const char *key, const sh_tokenizer *t,
     if (spelling) json_object_set_new(special, key, json_string(spelling));
 }
 
-static int render_template(const sh_model *m, const sh_chat_input *in, sh_buf *text, sh_span **spans, size_t *n_spans,
-                           sh_err *err)
+static int render_template(const sh_model *m, const sh_chat_input *in, sh_buf *text, sh_span **spans,
+                           size_t *n_spans, sh_err *err)
 {
     const sh_tokenizer *t = sh_model_tokenizer(m);
     sh_template_opts opts = SH_TEMPLATE_OPTS_INIT;
@@ -37,8 +37,8 @@ static int render_template(const sh_model *m, const sh_chat_input *in, sh_buf *t
     return rc;
 }
 
-/* A role comes from the conversation too, but templates build special tokens around it ("<|" + role + "|>"). Spans that
- * are just the role of some message, a plain word, are therefore no foreign text. */
+/* A role comes from the conversation too, but templates build special tokens around it ("<|" + role + "|>").
+ * Spans that are just the role of some message, a plain word, are therefore no foreign text. */
 static bool is_role(const json_t *messages, sh_str s)
 {
     for (size_t i = 0; i < s.n; i++)
@@ -101,13 +101,16 @@ static void add_role(sh_buf *text, bool chatml, const char *role)
     sh_buf_printf(text, "%c%s:", first, role + 1);
 }
 
-static int add_message(const json_t *message, bool chatml, bool open_ended, sh_buf *text, span_list *spans, sh_err *err)
+static int add_message(const json_t *message, bool chatml, bool open_ended, sh_buf *text, span_list *spans,
+                       sh_err *err)
 {
     static const char *const roles[] = {"system", "user", "assistant", "tool", "developer"};
     const char *wanted = json_string_value(json_object_get(message, "role")), *role = NULL;
     for (size_t i = 0; wanted && i < sizeof roles / sizeof *roles; i++)
         if (strcmp(wanted, roles[i]) == 0) role = roles[i];
-    if (!role) return sh_fail(err, SH_E_INVALID, "a message's role must be system, user, assistant, tool or developer");
+    if (!role)
+        return sh_fail(err, SH_E_INVALID,
+                       "a message's role must be system, user, assistant, tool or developer");
     add_role(text, chatml, role);
     if (!chatml) sh_buf_putc(text, ' ');
     size_t begin = text->n;
@@ -117,8 +120,8 @@ static int add_message(const json_t *message, bool chatml, bool open_ended, sh_b
     return rc;
 }
 
-static int render_plain(const sh_model *m, const sh_chat_input *in, sh_buf *text, sh_span **spans, size_t *n_spans,
-                        sh_err *err)
+static int render_plain(const sh_model *m, const sh_chat_input *in, sh_buf *text, sh_span **spans,
+                        size_t *n_spans, sh_err *err)
 {
     bool chatml = has_chatml(m);
     span_list list = {0};
@@ -141,7 +144,8 @@ static int render_plain(const sh_model *m, const sh_chat_input *in, sh_buf *text
 
 /* ---- both ---- */
 
-static int render(const sh_model *m, const sh_chat_input *in, sh_buf *text, sh_span **spans, size_t *n_spans, sh_err *err)
+static int render(const sh_model *m, const sh_chat_input *in, sh_buf *text, sh_span **spans, size_t *n_spans,
+                  sh_err *err)
 {
     return sh_model_template(m) ? render_template(m, in, text, spans, n_spans, err)
                                 : render_plain(m, in, text, spans, n_spans, err);
@@ -153,8 +157,8 @@ int sh_chat_render(const sh_model *m, const sh_chat_input *in, sh_buf *out, sh_e
 }
 
 /* Encode into memory of a likely size, or once more into memory of the size it turned out to need. */
-static int encode_spans(const sh_tokenizer *t, sh_str text, const sh_span *spans, size_t n_spans, bool add_special,
-                        sh_token **ids, size_t *n, sh_err *err)
+static int encode_spans(const sh_tokenizer *t, sh_str text, const sh_span *spans, size_t n_spans,
+                        bool add_special, sh_token **ids, size_t *n, sh_err *err)
 {
     sh_encode_opts opts = {.add_special = add_special, .parse_special = true};
     size_t cap = text.n / 2 + 16;
@@ -179,10 +183,12 @@ int sh_chat_encode(const sh_model *m, const sh_chat_input *in, sh_token **ids, s
     sh_span *spans = NULL;
     size_t n_spans = 0;
     sh_buf text = {0};
-    if (!t) return sh_fail(err, SH_E_UNSUPPORTED, "a conversation needs a tokenizer, and this model has none");
+    if (!t)
+        return sh_fail(err, SH_E_UNSUPPORTED, "a conversation needs a tokenizer, and this model has none");
     int rc = render(m, in, &text, &spans, &n_spans, err);
     if (rc == SH_OK) n_spans = drop_role_spans(in, sh_buf_str(&text), spans, n_spans);
-    if (rc == SH_OK) rc = encode_spans(t, sh_buf_str(&text), spans, n_spans, !sh_model_template(m), ids, n, err);
+    if (rc == SH_OK)
+        rc = encode_spans(t, sh_buf_str(&text), spans, n_spans, !sh_model_template(m), ids, n, err);
     sh_free(spans);
     sh_buf_clear(&text);
     return rc;

@@ -1,8 +1,10 @@
-/* engine.c - the batcher: one thread, a bounded queue, and steps that mix prompts and answers of all active requests.
+/* engine.c - the batcher: one thread, a bounded queue, and steps that mix prompts and answers of all active
+ * requests.
  *
- * A step: take new requests in while slots are free; end those that are cancelled or late; plan one chunk per slot (the
- * next token of each answer, and a fair share of opts.chunk of each unfinished prompt); one forward pass over all of
- * them; draw and tell. Every request's logits are the same bits as if it were alone, so planning is free to choose. */
+ * A step: take new requests in while slots are free; end those that are cancelled or late; plan one chunk per
+ * slot (the next token of each answer, and a fair share of opts.chunk of each unfinished prompt); one forward
+ * pass over all of them; draw and tell. Every request's logits are the same bits as if it were alone, so
+ * planning is free to choose. */
 #include "engine/engine_internal.h"
 
 #include <string.h>
@@ -44,7 +46,8 @@ static void engine_count_end(sh_engine *e, const sh_request *r, enum sh_finish f
 }
 
 /* The slot is free before DONE is told, so that who hears it may submit again. */
-static void engine_end_slot(sh_engine *e, sh_slot *slot, enum sh_finish finish, const char *stop, const sh_err *error)
+static void engine_end_slot(sh_engine *e, sh_slot *slot, enum sh_finish finish, const char *stop,
+                            const sh_err *error)
 {
     sh_request *r = sh_slot_release(slot);
     engine_count_end(e, r, finish, true);
@@ -108,8 +111,10 @@ static void engine_end_those_over(sh_engine *e, bool all)
     for (uint32_t i = 0; i < e->slots.n; i++) {
         sh_slot *slot = &e->slots.slots[i];
         if (!slot->request) continue;
-        if (sh_request_is_over(slot->request, sh_now_us(), &finish)) engine_end_slot(e, slot, finish, NULL, NULL);
-        else if (all) engine_end_slot(e, slot, SH_FINISH_CANCELLED, NULL, NULL);
+        if (sh_request_is_over(slot->request, sh_now_us(), &finish))
+            engine_end_slot(e, slot, finish, NULL, NULL);
+        else if (all)
+            engine_end_slot(e, slot, SH_FINISH_CANCELLED, NULL, NULL);
     }
 }
 
@@ -120,7 +125,9 @@ static void plan_add(sh_engine *e, size_t *n_chunks, sh_slot *slot, uint32_t n_t
     uint32_t done = sh_slot_done(slot);
     bool last = done + n_tokens == slot->n_tokens;
     e->step_slots[*n_chunks] = slot;
-    e->chunks[(*n_chunks)++] = (sh_chunk){.kv = slot->kv, .tokens = slot->tokens + done, .n_tokens = n_tokens,
+    e->chunks[(*n_chunks)++] = (sh_chunk){.kv = slot->kv,
+                                          .tokens = slot->tokens + done,
+                                          .n_tokens = n_tokens,
                                           .want = last ? SH_WANT_LAST : SH_WANT_NONE,
                                           .logits = last ? slot->logits : NULL};
 }
@@ -153,7 +160,8 @@ static size_t engine_plan(sh_engine *e)
     sh_slot **prompts = e->step_slots + n_chunks;
     for (uint32_t i = 0; i < e->slots.n; i++) {
         sh_slot *slot = &e->slots.slots[i];
-        if (slot->request && !slot->prompt_done && !sh_slots_share_prefix(&e->slots, slot)) prompts[n_prompts++] = slot;
+        if (slot->request && !slot->prompt_done && !sh_slots_share_prefix(&e->slots, slot))
+            prompts[n_prompts++] = slot;
     }
     sort_by_left(prompts, n_prompts);
     for (size_t i = 0; i < n_prompts && room > 0; i++) {
@@ -199,8 +207,10 @@ static void engine_advance_slot(sh_engine *e, sh_slot *slot)
     }
     if (sh_request_advance(r, slot->logits, &token, &finished, &finish, &stop, &err) < 0)
         engine_end_slot(e, slot, SH_FINISH_ERROR, NULL, &err);
-    else if (finished) engine_end_slot(e, slot, finish, stop, NULL);
-    else slot->tokens[slot->n_tokens++] = token;
+    else if (finished)
+        engine_end_slot(e, slot, finish, stop, NULL);
+    else
+        slot->tokens[slot->n_tokens++] = token;
 }
 
 static void engine_step(sh_engine *e)
@@ -240,9 +250,12 @@ static void *engine_main(void *ud)
 
 static int engine_check_opts(const sh_engine_opts *o, sh_err *err)
 {
-    if (o->version != 1) return sh_fail(err, SH_E_INVALID, "engine options of version %d: expected 1", o->version);
-    if (o->n_slots > SLOTS_MAX) return sh_fail(err, SH_E_RANGE, "%u slots: at most %d", o->n_slots, SLOTS_MAX);
-    if (o->chunk > CHUNK_MAX) return sh_fail(err, SH_E_RANGE, "chunk of %u tokens: at most %d", o->chunk, CHUNK_MAX);
+    if (o->version != 1)
+        return sh_fail(err, SH_E_INVALID, "engine options of version %d: expected 1", o->version);
+    if (o->n_slots > SLOTS_MAX)
+        return sh_fail(err, SH_E_RANGE, "%u slots: at most %d", o->n_slots, SLOTS_MAX);
+    if (o->chunk > CHUNK_MAX)
+        return sh_fail(err, SH_E_RANGE, "chunk of %u tokens: at most %d", o->chunk, CHUNK_MAX);
     return SH_OK;
 }
 
@@ -277,8 +290,10 @@ int sh_engine_open(sh_engine **out, sh_model *m, const sh_engine_opts *opts, sh_
     e->queue_end = &e->queue;
     pthread_mutex_init(&e->lock, NULL);
     pthread_cond_init(&e->work, NULL);
-    if ((rc = engine_start(e, o, err)) < 0) sh_engine_free(e);
-    else *out = e;
+    if ((rc = engine_start(e, o, err)) < 0)
+        sh_engine_free(e);
+    else
+        *out = e;
     return rc;
 }
 
@@ -309,7 +324,8 @@ int sh_engine_submit(sh_engine *e, const sh_request_opts *opts, sh_request **out
         rc = sh_fail(err, SH_E_CANCELLED, "the engine is stopping");
     } else if (e->n_active + e->n_waiting >= e->slots.n + e->n_queue) {
         e->stats.n_rejected++;
-        rc = sh_fail(err, SH_E_BUSY, "%u requests run and %u wait: no room for another", e->n_active, e->n_waiting);
+        rc = sh_fail(err, SH_E_BUSY, "%u requests run and %u wait: no room for another", e->n_active,
+                     e->n_waiting);
     } else {
         *out = r; /* before the thread can see it: on_event may use the handle */
         *e->queue_end = r;

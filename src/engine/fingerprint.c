@@ -15,7 +15,8 @@ static int hash_u32(sh_hasher *h, uint32_t v, sh_err *err)
 
 static int hash_probe(sh_hasher *h, sh_model *m, uint32_t n_vocab, sh_err *err)
 {
-    const sh_token probe[N_PROBE] = {0, (sh_token)(n_vocab / 3), (sh_token)(n_vocab / 2), (sh_token)(n_vocab - 1)};
+    const sh_token probe[N_PROBE] = {0, (sh_token)(n_vocab / 3), (sh_token)(n_vocab / 2),
+                                     (sh_token)(n_vocab - 1)};
     sh_kv *kv = NULL;
     sh_forward *f = NULL;
     float *logits = sh_new_array(n_vocab, sizeof *logits, err);
@@ -38,7 +39,8 @@ out:
 int sh_model_fingerprint(sh_model *m, sh_digest *out, sh_err *err)
 {
     const sh_hparams *hp = sh_model_hparams(m);
-    const uint32_t shape[] = {hp->n_vocab, hp->n_layers, hp->n_embd, hp->n_heads, hp->n_kv_heads, hp->head_dim, hp->n_ff};
+    const uint32_t shape[] = {hp->n_vocab,    hp->n_layers, hp->n_embd, hp->n_heads,
+                              hp->n_kv_heads, hp->head_dim, hp->n_ff};
     sh_hasher *h = NULL;
     int rc = sh_hasher_open(&h, err);
     for (size_t i = 0; i < sizeof shape / sizeof *shape && rc == SH_OK; i++) rc = hash_u32(h, shape[i], err);

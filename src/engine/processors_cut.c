@@ -1,7 +1,7 @@
 /* processors_cut.c - temperature, and the cuts that drop unlikely tokens. p is the softmax of the scores.
  *
- * The most likely token always stays. Sources of the rules: top-p, Holtzman et al. 2020; typical, Meister et al. 2023;
- * epsilon and eta, Hewitt et al. 2022; min-p, Nguyen et al. 2024. */
+ * The most likely token always stays. Sources of the rules: top-p, Holtzman et al. 2020; typical, Meister et
+ * al. 2023; epsilon and eta, Hewitt et al. 2022; min-p, Nguyen et al. 2024. */
 #include "engine/processors_internal.h"
 
 #include <math.h>
@@ -40,7 +40,8 @@ int sh_apply_top_k(sh_scores *s, const sh_step *step, const sh_history *h, sh_er
     return SH_OK;
 }
 
-/* Keep the smallest set of best tokens with mass >= a, the one that crosses included. a = 1 drops only what has no mass. */
+/* Keep the smallest set of best tokens with mass >= a, the one that crosses included. a = 1 drops only what
+ * has no mass. */
 int sh_apply_top_p(sh_scores *s, const sh_step *step, const sh_history *h, sh_err *err)
 {
     (void)h;

@@ -12,8 +12,8 @@ static void score_add(sh_scores *s, sh_token id, float bias)
     s->x[i] = x < INFINITY ? x : 0x1.fffffep127f; /* a huge bias stays a finite score */
 }
 
-/* x + bias of each sequence whose beginning ends the text. A sequence longer than the whole text never applies,
- * even if the text is exactly its beginning (so it is in transformers). */
+/* x + bias of each sequence whose beginning ends the text. A sequence longer than the whole text never
+ * applies, even if the text is exactly its beginning (so it is in transformers). */
 int sh_apply_sequence_bias(sh_scores *s, const sh_step *step, const sh_history *h, sh_err *err)
 {
     (void)err;
@@ -80,7 +80,8 @@ int sh_apply_no_repeat_ngram(sh_scores *s, const sh_step *step, const sh_history
     if (h->n < before + 1) return SH_OK;
     const sh_token *last = h->ids + h->n - before;
     for (size_t k = 0; k + before < h->n; k++)
-        if (before == 0 || memcmp(h->ids + k, last, before * sizeof *last) == 0) score_ban(s, h->ids[k + before]);
+        if (before == 0 || memcmp(h->ids + k, last, before * sizeof *last) == 0)
+            score_ban(s, h->ids[k + before]);
     sh_scores_changed(s);
     return SH_OK;
 }

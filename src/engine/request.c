@@ -9,20 +9,23 @@
 #include "engine/session_internal.h"
 #include "os/clock.h"
 
-/* The first token of an answer that goes on from a prompt is spelled as it is in mid-text (a space before a word). For
- * that the detokenizer sees so many of the prompt's last tokens first; more would change nothing. */
+/* The first token of an answer that goes on from a prompt is spelled as it is in mid-text (a space before a
+ * word). For that the detokenizer sees so many of the prompt's last tokens first; more would change nothing. */
 enum { DETOK_LEAD_TOKENS = 8 };
 
 static int request_check(const sh_model *m, uint32_t n_ctx, const sh_request_opts *o, sh_err *err)
 {
     int rc;
     uint32_t n_vocab = sh_model_hparams(m)->n_vocab;
-    if (o->version != 1) return sh_fail(err, SH_E_INVALID, "request options of version %d: expected 1", o->version);
+    if (o->version != 1)
+        return sh_fail(err, SH_E_INVALID, "request options of version %d: expected 1", o->version);
     if (o->n_prompt == 0) return sh_fail(err, SH_E_RANGE, "the prompt is empty");
     if (o->n_prompt >= n_ctx)
-        return sh_fail(err, SH_E_RANGE, "the prompt has %zu tokens: a context of %u leaves no room for an answer",
-                       o->n_prompt, n_ctx);
-    if ((rc = sh_check_tokens(o->prompt, o->n_prompt, n_vocab, err)) < 0) return sh_fail_in(err, rc, "prompt");
+        return sh_fail(err, SH_E_RANGE,
+                       "the prompt has %zu tokens: a context of %u leaves no room for an answer", o->n_prompt,
+                       n_ctx);
+    if ((rc = sh_check_tokens(o->prompt, o->n_prompt, n_vocab, err)) < 0)
+        return sh_fail_in(err, rc, "prompt");
     if (o->n_top_logprobs < -1 || o->n_top_logprobs > SH_MAX_TOP_LOGPROBS)
         return sh_fail(err, SH_E_INVALID, "%d top log-probabilities: expected at most %d", o->n_top_logprobs,
                        SH_MAX_TOP_LOGPROBS);
@@ -46,7 +49,8 @@ static int request_copy(sh_request *r, const sh_request_opts *o, sh_err *err)
     return sh_stop_open(&r->stop, o->stop, o->n_stop, err);
 }
 
-int sh_request_open(sh_request **out, const sh_model *m, uint32_t n_ctx, const sh_request_opts *opts, sh_err *err)
+int sh_request_open(sh_request **out, const sh_model *m, uint32_t n_ctx, const sh_request_opts *opts,
+                    sh_err *err)
 {
     int rc = request_check(m, n_ctx, opts, err);
     if (rc < 0) return rc;
@@ -86,7 +90,10 @@ void sh_request_unref(sh_request *r)
 
 /* ---- the caller's side ---- */
 
-void sh_request_cancel(sh_request *r) { atomic_store(&r->cancel, true); }
+void sh_request_cancel(sh_request *r)
+{
+    atomic_store(&r->cancel, true);
+}
 
 int sh_request_wait(sh_request *r)
 {
@@ -111,7 +118,8 @@ int sh_request_start(sh_request *r, sh_err *err)
     const sh_tokenizer *t = sh_model_tokenizer(r->model);
     int rc;
     r->start_us = r->prompt_us = sh_now_us();
-    if ((rc = sh_sampler_open(&r->sampler, &r->opts.sampling, (int32_t)sh_model_hparams(r->model)->n_vocab, err)) < 0)
+    if ((rc = sh_sampler_open(&r->sampler, &r->opts.sampling, (int32_t)sh_model_hparams(r->model)->n_vocab,
+                              err)) < 0)
         return rc;
     for (uint32_t i = 0; i < r->n_prompt; i++)
         if ((rc = sh_sampler_accept(r->sampler, r->prompt[i], true, err)) < 0) return rc;
@@ -176,8 +184,8 @@ static int request_add_text(sh_request *r, sh_token token, const char **stop, sh
     return sh_stop_add(r->stop, r->raw.p, r->raw.n, &r->text, stop, err);
 }
 
-int sh_request_advance(sh_request *r, const float *logits, sh_token *token, bool *finished, enum sh_finish *finish,
-                       const char **stop, sh_err *err)
+int sh_request_advance(sh_request *r, const float *logits, sh_token *token, bool *finished,
+                       enum sh_finish *finish, const char **stop, sh_err *err)
 {
     const sh_tokenizer *t = sh_model_tokenizer(r->model);
     sh_event ev = {.kind = SH_EVENT_TOKEN};
@@ -211,13 +219,15 @@ static void request_flush(sh_request *r, enum sh_finish *finish, const char **st
     sh_buf_reset(&r->raw);
     if (sh_detok_flush(r->detok, &r->raw, NULL) < 0) return;
     if (sh_stop_add(r->stop, r->raw.p, r->raw.n, &r->text, &match, NULL) < 0) return;
-    if (match && (*finish == SH_FINISH_STOP || *finish == SH_FINISH_LENGTH)) *finish = SH_FINISH_STOP, *stop = match;
+    if (match && (*finish == SH_FINISH_STOP || *finish == SH_FINISH_LENGTH))
+        *finish = SH_FINISH_STOP, *stop = match;
     if (!match) (void)sh_stop_flush(r->stop, &r->text, NULL);
 }
 
 void sh_request_finish(sh_request *r, enum sh_finish finish, const char *stop, const sh_err *error)
 {
-    uint64_t now = sh_now_us(), start = r->start_us ? r->start_us : now, prompt = r->prompt_us ? r->prompt_us : now;
+    uint64_t now = sh_now_us(), start = r->start_us ? r->start_us : now,
+             prompt = r->prompt_us ? r->prompt_us : now;
     sh_event ev = {.kind = SH_EVENT_DONE, .token = -1};
     request_flush(r, &finish, &stop);
     ev.finish = finish;

@@ -39,7 +39,8 @@ static int read_ids(const json_t *settings, const char *key, sh_token *out, size
     return SH_OK;
 }
 
-static int describe_open(describe_job *job, int32_t n_vocab, size_t n_rows, const json_t *settings, sh_err *err)
+static int describe_open(describe_job *job, int32_t n_vocab, size_t n_rows, const json_t *settings,
+                         sh_err *err)
 {
     if (!json_is_object(settings)) return sh_fail(err, SH_E_INVALID, "settings: expected an object");
     sh_history *h = &job->history;
@@ -115,8 +116,8 @@ static int describe_row(describe_job *job, const float *logits, size_t i_row, js
     return describe_draws(job, row, err);
 }
 
-int sh_sample_describe(json_t **out, const float *logits, size_t n_rows, int32_t n_vocab, const json_t *settings,
-                       sh_err *err)
+int sh_sample_describe(json_t **out, const float *logits, size_t n_rows, int32_t n_vocab,
+                       const json_t *settings, sh_err *err)
 {
     describe_job job = {0};
     json_t *result = json_object(), *rows = json_array();
@@ -127,7 +128,9 @@ int sh_sample_describe(json_t **out, const float *logits, size_t n_rows, int32_t
     for (size_t i = 0; i < n_rows && rc == SH_OK; i++)
         if (job.row < 0 || (size_t)job.row == i) rc = describe_row(&job, logits, i, rows, err);
     describe_clear(&job);
-    if (rc < 0) json_decref(result);
-    else *out = result;
+    if (rc < 0)
+        json_decref(result);
+    else
+        *out = result;
     return rc;
 }

@@ -34,7 +34,10 @@ static int check_range(const char *name, double value, double lo, double hi, sh_
 
 int sh_sampling_check(const sh_sampling *o, int32_t n_vocab, sh_err *err)
 {
-    const struct { const char *name; double value, lo, hi; } rules[] = {
+    const struct {
+        const char *name;
+        double value, lo, hi;
+    } rules[] = {
         {"temperature", o->temperature, 0, 1e6},
         {"top_k", o->top_k, 0, INT32_MAX},
         {"top_p", o->top_p, 0, 1},
@@ -45,14 +48,16 @@ int sh_sampling_check(const sh_sampling *o, int32_t n_vocab, sh_err *err)
         {"frequency_penalty", o->frequency_penalty, -1e3, 1e3},
         {"presence_penalty", o->presence_penalty, -1e3, 1e3},
     };
-    if (o->version != 1) return sh_fail(err, SH_E_INVALID, "sampling settings of version %d: expected 1", o->version);
+    if (o->version != 1)
+        return sh_fail(err, SH_E_INVALID, "sampling settings of version %d: expected 1", o->version);
     for (size_t i = 0; i < sizeof rules / sizeof *rules; i++) {
         int rc = check_range(rules[i].name, rules[i].value, rules[i].lo, rules[i].hi, err);
         if (rc < 0) return rc;
     }
     for (size_t i = 0; i < o->n_bias; i++) {
         if (o->bias[i].token < 0 || o->bias[i].token >= n_vocab)
-            return sh_fail(err, SH_E_RANGE, "logit bias for token %d: the vocabulary has %d", o->bias[i].token, n_vocab);
+            return sh_fail(err, SH_E_RANGE, "logit bias for token %d: the vocabulary has %d",
+                           o->bias[i].token, n_vocab);
         if (isnan(o->bias[i].bias) || o->bias[i].bias == INFINITY)
             return sh_fail(err, SH_E_INVALID, "logit bias of token %d is no number", o->bias[i].token);
     }
@@ -79,7 +84,8 @@ static int sampler_chain(sh_sampler *s, const sh_sampling *o, sh_err *err)
         s->steps[0].sequences = s->bias;
         s->steps[0].n_sequences = o->n_bias;
     }
-    sampler_step(s, o->repetition_penalty != 1.0f, "repetition_penalty", o->repetition_penalty, o->repetition_window);
+    sampler_step(s, o->repetition_penalty != 1.0f, "repetition_penalty", o->repetition_penalty,
+                 o->repetition_window);
     sampler_step(s, o->frequency_penalty != 0.0f || o->presence_penalty != 0.0f, "openai_penalties",
                  o->frequency_penalty, o->presence_penalty);
     if (s->greedy) return SH_OK;
@@ -170,8 +176,10 @@ int sh_sampler_draw(sh_sampler *s, const float *logits, sh_token *out, sh_err *e
         sh_scores_load(scores, logits);
         int rc = sh_steps_run(s->steps, s->n_steps, scores, &h, err);
         if (rc < 0) return rc;
-        if (s->greedy) i = sh_scores_best(scores);
-        else if ((rc = sh_scores_draw(scores, sh_rng_unit(&s->rng), &i, err)) < 0) return rc;
+        if (s->greedy)
+            i = sh_scores_best(scores);
+        else if ((rc = sh_scores_draw(scores, sh_rng_unit(&s->rng), &i, err)) < 0)
+            return rc;
         if (i >= 0) token = sh_scores_id(scores, i);
     }
     if (token < 0) return sh_fail(err, SH_E_RANGE, "no token has a finite score");

@@ -56,8 +56,10 @@ int32_t sh_scores_find(const sh_scores *s, sh_token id)
     int32_t lo = 0, hi = s->n;
     while (lo < hi) {
         int32_t mid = lo + (hi - lo) / 2;
-        if (s->ids[mid] < id) lo = mid + 1;
-        else hi = mid;
+        if (s->ids[mid] < id)
+            lo = mid + 1;
+        else
+            hi = mid;
     }
     return lo < s->n && s->ids[lo] == id ? lo : -1;
 }
@@ -115,7 +117,8 @@ int sh_scores_softmax(sh_scores *s, sh_err *err)
     if (!s->has_p) {
         int32_t best = sh_scores_best(s);
         double most = best < 0 ? 0 : s->x[best];
-        for (int32_t i = 0; i < s->n; i++) s->p[i] = s->x[i] == -INFINITY ? 0 : sh_exp((double)s->x[i] - most);
+        for (int32_t i = 0; i < s->n; i++)
+            s->p[i] = s->x[i] == -INFINITY ? 0 : sh_exp((double)s->x[i] - most);
         s->has_p = true;
         s->has_total = false;
     }
@@ -179,7 +182,8 @@ void sh_scores_sort_keys(sh_scores *s, int n_key_bytes)
         return;
     }
     sh_sort_entry *from = s->sorted, *to = s->swap;
-    for (int shift = 0; shift < 8 * n_key_bytes; shift += 8) { /* radix sort, least byte first: stable, O(n) */
+    for (int shift = 0; shift < 8 * n_key_bytes;
+         shift += 8) { /* radix sort, least byte first: stable, O(n) */
         size_t start[257] = {0};
         for (size_t i = 0; i < n; i++) start[(from[i].key >> shift & 255) + 1]++;
         if (start[(from[0].key >> shift & 255) + 1] == n) continue; /* all alike in this byte */

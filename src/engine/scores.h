@@ -1,9 +1,10 @@
 /* scores.h - the scores of one draw: a list of (id, score) that processors change and cut.
  *
- * It starts dense (entry i is token i, the whole vocabulary) and shrinks in place with the first cut, so that later steps
- * touch the survivors alone. Ids stay ascending all the way. A score of -inf is out of the draw. Probabilities, sums and
- * entropies are double, in id order, through sh_exp and sh_log: the same bits on every machine.
- * One user at a time. Scratch memory grows to what a chain needs and is kept: a steady state draws without allocating. */
+ * It starts dense (entry i is token i, the whole vocabulary) and shrinks in place with the first cut, so that
+ * later steps touch the survivors alone. Ids stay ascending all the way. A score of -inf is out of the draw.
+ * Probabilities, sums and entropies are double, in id order, through sh_exp and sh_log: the same bits on
+ * every machine. One user at a time. Scratch memory grows to what a chain needs and is kept: a steady state
+ * draws without allocating. */
 #ifndef SH_ENGINE_SCORES_H
 #define SH_ENGINE_SCORES_H
 
@@ -36,13 +37,19 @@ void sh_scores_free(sh_scores *s);
 /* Start a draw from logits [n_vocab]. NaN and +inf become -inf (never drawn), -0 becomes 0. */
 void sh_scores_load(sh_scores *s, const float *logits);
 
-static inline sh_token sh_scores_id(const sh_scores *s, int32_t i) { return s->dense ? i : s->ids[i]; }
+static inline sh_token sh_scores_id(const sh_scores *s, int32_t i)
+{
+    return s->dense ? i : s->ids[i];
+}
 /* The entry of a token, or -1 when it was cut away or is no token. O(log n). */
 int32_t sh_scores_find(const sh_scores *s, sh_token id);
 /* The first entry with the largest score, or -1 when none is finite. */
 int32_t sh_scores_best(const sh_scores *s);
 /* To be called after scores were changed other than to -inf. */
-static inline void sh_scores_changed(sh_scores *s) { s->has_p = s->has_total = false; }
+static inline void sh_scores_changed(sh_scores *s)
+{
+    s->has_p = s->has_total = false;
+}
 /* Forget the entries with a score below `least` (or -inf). */
 void sh_scores_cut(sh_scores *s, float least);
 /* Make p and total valid. With no finite score, total is 0. */
@@ -56,8 +63,8 @@ int sh_scores_sort(sh_scores *s, sh_err *err);
 /* Room for n entries in sorted and swap, then sort sorted[0..n) by the low n_key_bytes of the keys. */
 int sh_scores_reserve_sort(sh_scores *s, sh_err *err);
 void sh_scores_sort_keys(sh_scores *s, int n_key_bytes);
-/* The entry a uniform number u in [0, 1) falls on: the first whose cumulative p (id order) divided by total exceeds u.
- * -1 when nothing can be drawn. */
+/* The entry a uniform number u in [0, 1) falls on: the first whose cumulative p (id order) divided by total
+ * exceeds u. -1 when nothing can be drawn. */
 int sh_scores_draw(sh_scores *s, double u, int32_t *out, sh_err *err);
 
 /* The same for plain probabilities p[0..n) that need not be normalised; -1 when they sum to nothing. */

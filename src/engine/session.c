@@ -14,7 +14,8 @@ int sh_pick_ctx(const sh_model *m, uint32_t asked, uint32_t *out, sh_err *err)
     uint32_t trained = hp->n_ctx_train;
     if (asked == 0) asked = trained && trained < CTX_USUAL_MAX ? trained : CTX_USUAL_MAX;
     if (hp->position == SH_POSITION_LEARNED && asked > trained)
-        return sh_fail(err, SH_E_RANGE, "context of %u tokens: this model has learned %u positions", asked, trained);
+        return sh_fail(err, SH_E_RANGE, "context of %u tokens: this model has learned %u positions", asked,
+                       trained);
     if (asked < 2) return sh_fail(err, SH_E_RANGE, "context of %u tokens: expected at least 2", asked);
     *out = asked;
     return SH_OK;
@@ -24,7 +25,8 @@ int sh_pick_kv_type(enum sh_cache_type cache, enum sh_kv_type *out, sh_err *err)
 {
     static const enum sh_kv_type types[] = {
         [SH_CACHE_F16] = SH_KV_F16, [SH_CACHE_F32] = SH_KV_F32, [SH_CACHE_Q8] = SH_KV_Q8};
-    if ((unsigned)cache >= sizeof types / sizeof *types) return sh_fail(err, SH_E_INVALID, "cache type %d", (int)cache);
+    if ((unsigned)cache >= sizeof types / sizeof *types)
+        return sh_fail(err, SH_E_INVALID, "cache type %d", (int)cache);
     *out = types[cache];
     return SH_OK;
 }
@@ -39,10 +41,12 @@ int sh_check_tokens(const sh_token *tokens, size_t n, uint32_t n_vocab, sh_err *
 
 static int session_check_opts(const sh_session_opts *o, sh_err *err)
 {
-    if (o->version != 1) return sh_fail(err, SH_E_INVALID, "session options of version %d: expected 1", o->version);
+    if (o->version != 1)
+        return sh_fail(err, SH_E_INVALID, "session options of version %d: expected 1", o->version);
     if (o->on_full != SH_FULL_ERROR && o->on_full != SH_FULL_SHIFT)
         return sh_fail(err, SH_E_INVALID, "on_full is %d", (int)o->on_full);
-    if (o->chunk > CHUNK_MAX) return sh_fail(err, SH_E_RANGE, "chunk of %u tokens: expected at most %d", o->chunk, CHUNK_MAX);
+    if (o->chunk > CHUNK_MAX)
+        return sh_fail(err, SH_E_RANGE, "chunk of %u tokens: expected at most %d", o->chunk, CHUNK_MAX);
     return SH_OK;
 }
 
@@ -63,7 +67,8 @@ int sh_session_open(sh_session **out, sh_model *m, const sh_session_opts *opts, 
     s->n_vocab = sh_model_hparams(m)->n_vocab;
     if ((rc = sh_pick_ctx(m, o->n_ctx, &s->n_ctx, err)) < 0) goto out;
     if (s->on_full == SH_FULL_SHIFT && s->n_keep > s->n_ctx - 2) {
-        rc = sh_fail(err, SH_E_RANGE, "keeping %u tokens of a context of %u leaves nothing to drop", s->n_keep, s->n_ctx);
+        rc = sh_fail(err, SH_E_RANGE, "keeping %u tokens of a context of %u leaves nothing to drop",
+                     s->n_keep, s->n_ctx);
         goto out;
     }
     s->chunk = o->chunk ? o->chunk : CHUNK_USUAL;
@@ -77,8 +82,10 @@ int sh_session_open(sh_session **out, sh_model *m, const sh_session_opts *opts, 
     if ((rc = sh_kv_open(&s->kv, m, type, s->n_ctx, err)) < 0) goto out;
     rc = sh_forward_open(&s->forward, m, s->chunk, err);
 out:
-    if (rc < 0) sh_session_free(s);
-    else *out = s;
+    if (rc < 0)
+        sh_session_free(s);
+    else
+        *out = s;
     return rc;
 }
 
@@ -104,8 +111,11 @@ static int session_run(sh_session *s, const sh_token *tokens, size_t n, sh_err *
     for (size_t done = 0; done < n;) {
         uint32_t k = n - done < s->chunk ? (uint32_t)(n - done) : s->chunk;
         bool last = done + k == n;
-        sh_chunk chunk = {.kv = s->kv, .tokens = tokens + done, .n_tokens = k,
-                          .want = last ? SH_WANT_LAST : SH_WANT_NONE, .logits = last ? s->logits : NULL};
+        sh_chunk chunk = {.kv = s->kv,
+                          .tokens = tokens + done,
+                          .n_tokens = k,
+                          .want = last ? SH_WANT_LAST : SH_WANT_NONE,
+                          .logits = last ? s->logits : NULL};
         int rc = sh_forward_run(s->forward, &chunk, 1, err);
         if (rc < 0) return rc;
         memcpy(s->tokens + s->n_used, tokens + done, k * sizeof *tokens);
@@ -118,9 +128,11 @@ static int session_run(sh_session *s, const sh_token *tokens, size_t n, sh_err *
     return SH_OK;
 }
 
-/* Append the tokens one by one to the list of a full-or-not timeline, dropping the older half of what follows n_keep
- * whenever there is no room. What remains depends on the tokens alone, never on how they were cut into calls. */
-static uint32_t shift_in(const sh_session *s, sh_token *list, uint32_t n_list, const sh_token *tokens, size_t n)
+/* Append the tokens one by one to the list of a full-or-not timeline, dropping the older half of what follows
+ * n_keep whenever there is no room. What remains depends on the tokens alone, never on how they were cut into
+ * calls. */
+static uint32_t shift_in(const sh_session *s, sh_token *list, uint32_t n_list, const sh_token *tokens,
+                         size_t n)
 {
     for (size_t i = 0; i < n; i++) {
         if (n_list == s->n_ctx) {
@@ -133,8 +145,8 @@ static uint32_t shift_in(const sh_session *s, sh_token *list, uint32_t n_list, c
     return n_list;
 }
 
-/* Make the timeline what shift_in says, computing again everything after the first token that moved: exact, where moving
- * the cache would leave keys that saw what is gone. */
+/* Make the timeline what shift_in says, computing again everything after the first token that moved: exact,
+ * where moving the cache would leave keys that saw what is gone. */
 static int session_shift(sh_session *s, const sh_token *tokens, size_t n, sh_err *err)
 {
     sh_token *list = sh_new_array(s->n_ctx, sizeof *list, err);
@@ -157,19 +169,33 @@ int sh_session_prefill(sh_session *s, const sh_token *tokens, size_t n, sh_err *
     if (rc < 0) return rc;
     if (n <= s->n_ctx - s->n_used) return session_run(s, tokens, n, err);
     if (s->on_full == SH_FULL_SHIFT) return session_shift(s, tokens, n, err);
-    return sh_fail(err, SH_E_RANGE, "context full: %u of %u tokens used, no room for %zu more", s->n_used, s->n_ctx, n);
+    return sh_fail(err, SH_E_RANGE, "context full: %u of %u tokens used, no room for %zu more", s->n_used,
+                   s->n_ctx, n);
 }
 
 int sh_session_rewind(sh_session *s, size_t n, sh_err *err)
 {
-    if (n > s->n_used) return sh_fail(err, SH_E_RANGE, "cannot rewind to token %zu: there are %u", n, s->n_used);
+    if (n > s->n_used)
+        return sh_fail(err, SH_E_RANGE, "cannot rewind to token %zu: there are %u", n, s->n_used);
     sh_kv_rewind(s->kv, (uint32_t)n);
     s->n_used = (uint32_t)n;
     s->has_logits = false;
     return SH_OK;
 }
 
-const float *sh_session_logits(const sh_session *s) { return s->has_logits ? s->logits : NULL; }
-size_t sh_session_used(const sh_session *s) { return s->n_used; }
-size_t sh_session_capacity(const sh_session *s) { return s->n_ctx; }
-const sh_token *sh_session_tokens(const sh_session *s) { return s->tokens; }
+const float *sh_session_logits(const sh_session *s)
+{
+    return s->has_logits ? s->logits : NULL;
+}
+size_t sh_session_used(const sh_session *s)
+{
+    return s->n_used;
+}
+size_t sh_session_capacity(const sh_session *s)
+{
+    return s->n_ctx;
+}
+const sh_token *sh_session_tokens(const sh_session *s)
+{
+    return s->tokens;
+}

@@ -3,10 +3,12 @@
  *   |   0 | "SHOALSES" | version u32 = 1 | cache type u32 (0 f16, 1 f32, 2 q8) |
  *   |  16 | model fingerprint, 32 bytes |
  *   |  48 | n_vocab u32 | n_tokens u32 | has_logits u32 | 0 u32 | kv_bytes u64 |
- *   |  72 | tokens u32[n_tokens] | cache [kv_bytes] | logits f32[n_vocab] when has_logits | SHA-256 of all before |
+ *   |  72 | tokens u32[n_tokens] | cache [kv_bytes] | logits f32[n_vocab] when has_logits | SHA-256 of all
+ * before |
  *
- * Numbers are little-endian. The file is exactly as long as its header says. It appears by rename when whole, so a
- * machine that loses power keeps the old one. A file is checked to the last byte before the session is touched. */
+ * Numbers are little-endian. The file is exactly as long as its header says. It appears by rename when whole,
+ * so a machine that loses power keeps the old one. A file is checked to the last byte before the session is
+ * touched. */
 #include "engine/session_internal.h"
 
 #include <inttypes.h>
@@ -115,14 +117,16 @@ int sh_session_file_layout(sh_session_file *out, const void *data, size_t n, con
     f.n_tokens = sh_get_u32(p + 52);
     f.kv_bytes = sh_get_u64(p + 64);
     if (cache > SH_CACHE_Q8) return sh_fail(err, SH_E_CORRUPT, "%s: offset 12: cache type %u", where, cache);
-    if (has_logits > 1) return sh_fail(err, SH_E_CORRUPT, "%s: offset 56: %u, expected 0 or 1", where, has_logits);
+    if (has_logits > 1)
+        return sh_fail(err, SH_E_CORRUPT, "%s: offset 56: %u, expected 0 or 1", where, has_logits);
     f.cache = (enum sh_cache_type)cache;
     f.has_logits = has_logits;
     memcpy(f.fingerprint.bytes, p + 16, SH_SHA256_BYTES);
     uint64_t want = HEADER_BYTES + SH_SHA256_BYTES + 4 * (uint64_t)f.n_tokens;
     if (f.has_logits) want += 4 * (uint64_t)f.n_vocab;
     if (!sh_add_u64(&want, want, f.kv_bytes) || want != n)
-        return sh_fail(err, SH_E_CORRUPT, "%s: %zu bytes long: its header speaks of %" PRIu64, where, n, want);
+        return sh_fail(err, SH_E_CORRUPT, "%s: %zu bytes long: its header speaks of %" PRIu64, where, n,
+                       want);
     f.tokens = p + HEADER_BYTES;
     f.kv = f.tokens + 4 * (size_t)f.n_tokens;
     f.logits = f.has_logits ? f.kv + f.kv_bytes : NULL;
@@ -164,13 +168,15 @@ static int kv_read(void *ud, void *p, size_t n, sh_err *err)
 
 static int restore_check(const sh_session *s, const sh_session_file *f, const char *path, sh_err *err)
 {
-    static const char *const cache_names[] = {[SH_CACHE_F16] = "f16", [SH_CACHE_F32] = "f32", [SH_CACHE_Q8] = "q8"};
+    static const char *const cache_names[] = {
+        [SH_CACHE_F16] = "f16", [SH_CACHE_F32] = "f32", [SH_CACHE_Q8] = "q8"};
     sh_digest mine;
     if (f->cache != s->cache)
-        return sh_fail(err, SH_E_INVALID, "%s: made with a %s cache: this session has %s", path, cache_names[f->cache],
-                       cache_names[s->cache]);
+        return sh_fail(err, SH_E_INVALID, "%s: made with a %s cache: this session has %s", path,
+                       cache_names[f->cache], cache_names[s->cache]);
     if (f->n_tokens > s->n_ctx)
-        return sh_fail(err, SH_E_RANGE, "%s: %u tokens: this session has room for %u", path, f->n_tokens, s->n_ctx);
+        return sh_fail(err, SH_E_RANGE, "%s: %u tokens: this session has room for %u", path, f->n_tokens,
+                       s->n_ctx);
     int rc = sh_model_fingerprint(s->model, &mine, err);
     if (rc < 0) return rc;
     if (f->n_vocab != s->n_vocab || memcmp(&mine, &f->fingerprint, sizeof mine) != 0)
@@ -185,13 +191,15 @@ static int restore_state(sh_session *s, const sh_session_file *f, const char *pa
     s->has_logits = false;
     sh_kv_rewind(s->kv, 0);
     int rc = f->n_tokens ? sh_kv_restore(s->kv, f->n_tokens, kv_read, &r, err) : SH_OK;
-    if (rc == SH_OK && r.left > 0) rc = sh_fail(err, SH_E_CORRUPT, "the cache is longer than its tokens need");
+    if (rc == SH_OK && r.left > 0)
+        rc = sh_fail(err, SH_E_CORRUPT, "the cache is longer than its tokens need");
     if (rc < 0) {
         sh_kv_rewind(s->kv, 0);
         return sh_fail_in(err, rc, "%s", path);
     }
     for (uint32_t i = 0; i < f->n_tokens; i++) s->tokens[i] = (sh_token)sh_get_u32(f->tokens + 4 * (size_t)i);
-    for (uint32_t i = 0; f->has_logits && i < f->n_vocab; i++) s->logits[i] = sh_get_f32(f->logits + 4 * (size_t)i);
+    for (uint32_t i = 0; f->has_logits && i < f->n_vocab; i++)
+        s->logits[i] = sh_get_f32(f->logits + 4 * (size_t)i);
     s->n_used = f->n_tokens;
     s->has_logits = f->has_logits;
     return SH_OK;

@@ -1,8 +1,8 @@
 /* slot.c - caches of the batcher: which one a request gets, and what it can take over from others.
  *
- * A cache depends on its tokens alone, to the last bit, so positions computed for one request serve any other whose
- * prompt begins alike: in place when a free slot holds them, by copying from another slot (busy or free) when that one
- * holds many more. At least one token of a prompt is always computed, for its logits. */
+ * A cache depends on its tokens alone, to the last bit, so positions computed for one request serve any other
+ * whose prompt begins alike: in place when a free slot holds them, by copying from another slot (busy or
+ * free) when that one holds many more. At least one token of a prompt is always computed, for its logits. */
 #include "engine/engine_internal.h"
 
 #include <string.h>
@@ -12,9 +12,11 @@
 /* Copying fewer tokens than this is not worth it next to computing them along with the rest. */
 enum { SHARE_MIN_TOKENS = 32 };
 
-int sh_slots_open(sh_slots *s, const sh_model *m, uint32_t n, uint32_t n_ctx, enum sh_kv_type type, sh_err *err)
+int sh_slots_open(sh_slots *s, const sh_model *m, uint32_t n, uint32_t n_ctx, enum sh_kv_type type,
+                  sh_err *err)
 {
-    *s = (sh_slots){.n = n, .n_ctx = n_ctx, .n_vocab = sh_model_hparams(m)->n_vocab, .model = m, .type = type};
+    *s =
+        (sh_slots){.n = n, .n_ctx = n_ctx, .n_vocab = sh_model_hparams(m)->n_vocab, .model = m, .type = type};
     s->slots = sh_new_array(n, sizeof *s->slots, err);
     return s->slots ? SH_OK : SH_E_NOMEM;
 }
@@ -30,7 +32,10 @@ void sh_slots_clear(sh_slots *s)
     s->slots = NULL;
 }
 
-uint32_t sh_slot_done(const sh_slot *slot) { return slot->kv ? sh_kv_used(slot->kv) : 0; }
+uint32_t sh_slot_done(const sh_slot *slot)
+{
+    return slot->kv ? sh_kv_used(slot->kv) : 0;
+}
 
 static uint32_t common_prefix(const sh_token *a, uint32_t n_a, const sh_token *b, uint32_t n_b)
 {
@@ -41,13 +46,15 @@ static uint32_t common_prefix(const sh_token *a, uint32_t n_a, const sh_token *b
 
 static int slot_make_ready(const sh_slots *s, sh_slot *slot, sh_err *err)
 {
-    if (!slot->tokens && !(slot->tokens = sh_new_array(s->n_ctx, sizeof *slot->tokens, err))) return SH_E_NOMEM;
-    if (!slot->logits && !(slot->logits = sh_new_array(s->n_vocab, sizeof *slot->logits, err))) return SH_E_NOMEM;
+    if (!slot->tokens && !(slot->tokens = sh_new_array(s->n_ctx, sizeof *slot->tokens, err)))
+        return SH_E_NOMEM;
+    if (!slot->logits && !(slot->logits = sh_new_array(s->n_vocab, sizeof *slot->logits, err)))
+        return SH_E_NOMEM;
     return slot->kv ? SH_OK : sh_kv_open(&slot->kv, s->model, s->type, s->n_ctx, err);
 }
 
-/* The free slot that holds most of the prompt's beginning, unless taking it would throw away more than it saves: then the
- * one unused longest (never opened ones first). */
+/* The free slot that holds most of the prompt's beginning, unless taking it would throw away more than it
+ * saves: then the one unused longest (never opened ones first). */
 static sh_slot *slots_pick(const sh_slots *s, const sh_request *r)
 {
     sh_slot *best = NULL, *oldest = NULL;

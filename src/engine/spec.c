@@ -33,8 +33,8 @@ double sh_spec_expected_tokens(const double *rates, size_t n_draft)
     return expected;
 }
 
-size_t sh_spec_round(const double *p, const double *q, const sh_token *drafts, const double *u, size_t n_draft, int32_t n,
-                     double *next)
+size_t sh_spec_round(const double *p, const double *q, const sh_token *drafts, const double *u,
+                     size_t n_draft, int32_t n, double *next)
 {
     for (size_t i = 0; i < n_draft; i++) {
         const double *pi = p + i * (size_t)n, *qi = q + i * (size_t)n;

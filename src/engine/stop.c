@@ -19,8 +19,10 @@ static int check_strings(const char *const *strings, size_t n, sh_err *err)
         size_t len = strings[i] ? strlen(strings[i]) : 0;
         if (len == 0) return sh_fail(err, SH_E_INVALID, "stop string %zu is empty", i);
         if (len > SH_STOP_MAX_BYTES)
-            return sh_fail(err, SH_E_LIMIT, "stop string %zu is %zu bytes: at most %d", i, len, SH_STOP_MAX_BYTES);
-        if (!sh_utf8_valid(strings[i], len)) return sh_fail(err, SH_E_INVALID, "stop string %zu is not UTF-8", i);
+            return sh_fail(err, SH_E_LIMIT, "stop string %zu is %zu bytes: at most %d", i, len,
+                           SH_STOP_MAX_BYTES);
+        if (!sh_utf8_valid(strings[i], len))
+            return sh_fail(err, SH_E_INVALID, "stop string %zu is not UTF-8", i);
     }
     return SH_OK;
 }

@@ -1,4 +1,5 @@
-/* golden/engine_golden.h - opening the small story model, and an engine request whose events are recorded and checked. */
+/* golden/engine_golden.h - opening the small story model, and an engine request whose events are recorded and
+ * checked. */
 #ifndef SH_GOLDEN_ENGINE_GOLDEN_H
 #define SH_GOLDEN_ENGINE_GOLDEN_H
 
@@ -104,6 +105,9 @@ static inline void heard_wait(heard *h)
     h->request = NULL;
 }
 
-static inline void heard_clear(heard *h) { sh_buf_clear(&h->text); }
+static inline void heard_clear(heard *h)
+{
+    sh_buf_clear(&h->text);
+}
 
 #endif

@@ -13,8 +13,14 @@ static sh_runtime *rt;
 static sh_model *minnow;
 
 static const char *const prompts[] = {
-    "Once upon a time there was a fox", "The king said to his daughter", "In the deep forest",  "A fisherman found a lamp",
-    "Long ago, in a village by the sea", "The old woman had three sons",  "\"Who are you?\" asked", "When winter came",
+    "Once upon a time there was a fox",
+    "The king said to his daughter",
+    "In the deep forest",
+    "A fisherman found a lamp",
+    "Long ago, in a village by the sea",
+    "The old woman had three sons",
+    "\"Who are you?\" asked",
+    "When winter came",
 };
 
 static sh_engine *engine_of(uint32_t n_slots, uint32_t n_queue, uint32_t n_ctx, uint32_t chunk)
@@ -46,7 +52,8 @@ static uint32_t alone(const sh_request_opts *o, uint32_t n_ctx, sh_token *ids)
     so.n_ctx = n_ctx;
     assert_ok(sh_session_open(&s, minnow, &so, &err), &err);
     assert_ok(sh_sampler_open(&sampler, &o->sampling, 4096, &err), &err);
-    for (size_t i = 0; i < o->n_prompt; i++) assert_ok(sh_sampler_accept(sampler, o->prompt[i], true, &err), &err);
+    for (size_t i = 0; i < o->n_prompt; i++)
+        assert_ok(sh_sampler_accept(sampler, o->prompt[i], true, &err), &err);
     assert_ok(sh_session_prefill(s, o->prompt, o->n_prompt, &err), &err);
     if (o->max_tokens && o->max_tokens < most) most = o->max_tokens;
     while (n < most) {
@@ -60,7 +67,8 @@ static uint32_t alone(const sh_request_opts *o, uint32_t n_ctx, sh_token *ids)
     return n;
 }
 
-static void assert_text_is(const heard *h, const sh_token *prompt, size_t n_prompt, const sh_token *ids, size_t n)
+static void assert_text_is(const heard *h, const sh_token *prompt, size_t n_prompt, const sh_token *ids,
+                           size_t n)
 {
     sh_token all[2048];
     char text[65536];
@@ -118,7 +126,8 @@ static void test_a_prompt_is_not_computed_twice(void **state)
     sh_token ids[512], want[256];
     uint32_t n_want;
     char text[2048] = "";
-    for (size_t i = 0; i < 24; i++) snprintf(text + strlen(text), sizeof text - strlen(text), "%s. ", prompts[i % COUNT(prompts)]);
+    for (size_t i = 0; i < 24; i++)
+        snprintf(text + strlen(text), sizeof text - strlen(text), "%s. ", prompts[i % COUNT(prompts)]);
     size_t n = text_ids(minnow, text, ids, COUNT(ids));
     assert_true(n > 100);
     sh_engine *e = engine_of(2, 8, 512, 0);
@@ -177,7 +186,8 @@ static void test_a_common_beginning_is_computed_once(void **state)
     sh_engine_free(e);
 }
 
-/* Cut the text of an answer wherever one can: the result is the text before the first place where the stop string ends. */
+/* Cut the text of an answer wherever one can: the result is the text before the first place where the stop
+ * string ends. */
 static void test_stop_strings(void **state)
 {
     (void)state;
@@ -349,7 +359,8 @@ static void test_cancelling(void **state)
     sh_engine_free(e);
 }
 
-/* on_event of the gate request blocks its engine's thread until the test opens it, so that the queue stays as it is. */
+/* on_event of the gate request blocks its engine's thread until the test opens it, so that the queue stays as
+ * it is. */
 static atomic_bool gate_open;
 
 static int gate_event(void *ud, const sh_event *ev)
@@ -444,8 +455,10 @@ static void *client_main(void *ud)
             continue;
         }
         assert_ok(rc, &err);
-        if ((c->number + i) % 4 == 0) sh_request_cancel(h->request);
-        else assert_int_equal(sh_request_wait(h->request), SH_OK);
+        if ((c->number + i) % 4 == 0)
+            sh_request_cancel(h->request);
+        else
+            assert_int_equal(sh_request_wait(h->request), SH_OK);
         sh_engine_get_stats(c->engine, &stats);
         sh_request_free(h->request);
         assert_int_equal(h->n_done, 1);

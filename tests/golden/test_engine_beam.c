@@ -1,4 +1,5 @@
-/* Beam search and speculative sampling against recorded runs of the transformers library and of plain double arithmetic. */
+/* Beam search and speculative sampling against recorded runs of the transformers library and of plain double
+ * arithmetic. */
 #include "unit/test.h"
 
 #include <math.h>
@@ -46,7 +47,8 @@ static sh_chain *chain_of(const json_t *config, size_t n_prompt, size_t max_leng
     json_t *v = json_object_get(config, "min_new_tokens");
     if (v) json_array_append_new(steps, json_pack("[s[IO]]", "min_new_tokens", (json_int_t)n_prompt, v));
     v = json_object_get(config, "forced_eos_token_id");
-    if (v) json_array_append_new(steps, json_pack("[s[IO]]", "forced_eos_token_id", (json_int_t)max_length, v));
+    if (v)
+        json_array_append_new(steps, json_pack("[s[IO]]", "forced_eos_token_id", (json_int_t)max_length, v));
     if (json_is_true(json_object_get(config, "renormalize_logits")))
         json_array_append_new(steps, json_pack("[sb]", "renormalize", 1));
     assert_ok(sh_chain_from_json(&chain, steps, &err), &err);
@@ -69,8 +71,8 @@ static void beam_rows(const sh_beam *b, uint32_t n_beams, const float *table, fl
     }
 }
 
-/* The exact log-probability of a text. Texts that go round the same loop in another order have equal ones, and which of
- * them the reference kept is chance. */
+/* The exact log-probability of a text. Texts that go round the same loop in another order have equal ones,
+ * and which of them the reference kept is chance. */
 static double log_probability(const float *table, const sh_token *ids, size_t n_prompt, size_t n)
 {
     double sum = 0;
@@ -222,7 +224,8 @@ static void test_trace(void **state)
         assert_ok(sh_beam_step(b, logits, &err), &err);
         for (uint32_t k = 0; k < 3; k++) {
             const json_t *want = json_array_get(kept, k);
-            assert_true(same_ids(json_array_get(want, 1), sh_beam_running(b, k, NULL), sh_beam_length(b), -1));
+            assert_true(
+                same_ids(json_array_get(want, 1), sh_beam_running(b, k, NULL), sh_beam_length(b), -1));
             assert_true(fabs(sh_beam_running_score(b, k) - json_real_value(json_array_get(want, 0))) < 1e-5);
         }
     }
@@ -249,7 +252,8 @@ static void check_spec_case(const json_t *test)
         const json_t *step = json_array_get(steps, i);
         drafts[i] = (sh_token)json_integer_value(json_object_get(step, "draft"));
         u[i] = json_number_value(json_object_get(step, "u"));
-        double accept = sh_spec_accept_probability(p[i * N + (size_t)drafts[i]], q[i * N + (size_t)drafts[i]]);
+        double accept =
+            sh_spec_accept_probability(p[i * N + (size_t)drafts[i]], q[i * N + (size_t)drafts[i]]);
         assert_true(fabs(accept - json_number_value(json_object_get(step, "accept_probability"))) < 1e-12);
         assert_int_equal(u[i] < accept, json_is_true(json_object_get(step, "accepted")));
         sh_spec_residual(p + i * N, q + i * N, N, residual);
@@ -262,8 +266,10 @@ static void check_spec_case(const json_t *test)
     assert_true(fabs(sh_spec_expected_tokens(rates, K) - expected) < 1e-12);
     size_t accepted = sh_spec_round(p, q, drafts, u, K, N, next);
     assert_int_equal(accepted, json_integer_value(json_object_get(test, "accepted")));
-    if (accepted == K) memcpy(want, p + K * N, sizeof want);
-    else sh_spec_residual(p + accepted * N, q + accepted * N, N, want);
+    if (accepted == K)
+        memcpy(want, p + K * N, sizeof want);
+    else
+        sh_spec_residual(p + accepted * N, q + accepted * N, N, want);
     assert_memory_equal(next, want, sizeof want);
 }
 

@@ -9,7 +9,10 @@
 static sh_runtime *rt;
 static sh_model *minnow;
 
-static json_t *say(const char *role, const char *text) { return json_pack("[{ssss}]", "role", role, "content", text); }
+static json_t *say(const char *role, const char *text)
+{
+    return json_pack("[{ssss}]", "role", role, "content", text);
+}
 
 static size_t encode(const sh_model *m, const json_t *messages, sh_token **ids)
 {
@@ -95,8 +98,8 @@ static void test_without_template(void **state)
     (void)state;
     if (!sh_file_exists(NO_TEMPLATE)) skip();
     sh_model *m = model_open(rt, NO_TEMPLATE);
-    json_t *messages = json_pack("[{ssss}{sss[{ssss}]}]", "role", "system", "content", "Be brief.", "role", "user",
-                                 "content", "type", "text", "text", "Hi</s>");
+    json_t *messages = json_pack("[{ssss}{sss[{ssss}]}]", "role", "system", "content", "Be brief.", "role",
+                                 "user", "content", "type", "text", "text", "Hi</s>");
     sh_chat_input in = {.messages = messages, .add_generation_prompt = true};
     sh_buf text = {0};
     sh_err err = {0};

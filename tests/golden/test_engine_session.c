@@ -51,10 +51,12 @@ static void test_greedy_answers(void **state)
     greedy.temperature = 0;
     for (size_t c = 0; c < json_array_size(cases); c++) {
         const json_t *test = json_array_get(cases, c), *prompt = json_object_get(test, "prompt_ids");
-        const json_t *want = json_object_get(test, "greedy_ids"), *gaps = json_object_get(test, "top1_minus_top2");
+        const json_t *want = json_object_get(test, "greedy_ids"),
+                     *gaps = json_object_get(test, "top1_minus_top2");
         sh_sampler *sampler = NULL;
         sh_session *s = session_of(minnow, 0, 0);
-        assert_ok(sh_sampler_open(&sampler, &greedy, sh_tokenizer_size(sh_model_tokenizer(minnow)), &err), &err);
+        assert_ok(sh_sampler_open(&sampler, &greedy, sh_tokenizer_size(sh_model_tokenizer(minnow)), &err),
+                  &err);
         for (size_t i = 0; i < json_array_size(prompt); i++) {
             sh_token id = (sh_token)json_integer_value(json_array_get(prompt, i));
             prefill(s, &id, 1);
@@ -219,7 +221,8 @@ static void test_restore_refuses(void **state)
     sh_err err = {0};
     sh_buf file = {0};
     random_ids(ids, 20, 64, 5);
-    sh_session *a = session_of(minnow, 64, 0), *other = session_of(tiny, 64, 0), *small = session_of(minnow, 16, 0), *q8 = NULL;
+    sh_session *a = session_of(minnow, 64, 0), *other = session_of(tiny, 64, 0),
+               *small = session_of(minnow, 16, 0), *q8 = NULL;
     sh_session_opts o = SH_SESSION_OPTS_INIT;
     o.cache = SH_CACHE_Q8;
     assert_ok(sh_session_open(&q8, minnow, &o, &err), &err);
@@ -234,7 +237,8 @@ static void test_restore_refuses(void **state)
     assert_ok(sh_file_read(tmpdir_path(dir, "s"), 1u << 26, &file, &err), &err);
     sh_rng r = {8};
     for (int k = 0; k < 60; k++) { /* damage anywhere is seen, and changes nothing */
-        size_t n = k < 30 ? sh_rng_u64(&r) % file.n : file.n, at = k < 40 ? sh_rng_u64(&r) % 80 : sh_rng_u64(&r) % file.n;
+        size_t n = k < 30 ? sh_rng_u64(&r) % file.n : file.n,
+               at = k < 40 ? sh_rng_u64(&r) % 80 : sh_rng_u64(&r) % file.n;
         if (k >= 30) file.p[at] ^= 1;
         assert_ok(sh_file_write(tmpdir_path(dir, "bad"), file.p, n, &err), &err);
         int rc = sh_session_restore(a, tmpdir_path(dir, "bad"), &err);

@@ -1,5 +1,6 @@
-/* The law of the engine, proven: logits and text depend on model, prompt, seed and settings alone. Every CPU level that
- * this machine has, with 1, 2, 3 and 7 threads, prompts cut into chunks of 1, 3, 16 and 512, alone and among neighbours. */
+/* The law of the engine, proven: logits and text depend on model, prompt, seed and settings alone. Every CPU
+ * level that this machine has, with 1, 2, 3 and 7 threads, prompts cut into chunks of 1, 3, 16 and 512, alone
+ * and among neighbours. */
 #include "golden/engine_golden.h"
 
 #include "base/rng.h"
@@ -29,7 +30,8 @@ static void tokens_of(sh_token *ids, size_t n, uint32_t n_vocab, uint32_t first)
 static void run_trace(sh_model *m, enum sh_kv_type type, uint32_t chunk, bool neighbours, trace *out)
 {
     enum { N_SEQ = N_NEIGHBOURS + 1, ME = 1 };
-    const uint32_t n_vocab = sh_model_hparams(m)->n_vocab, n_seq = neighbours ? N_SEQ : 1, me = neighbours ? ME : 0;
+    const uint32_t n_vocab = sh_model_hparams(m)->n_vocab, n_seq = neighbours ? N_SEQ : 1,
+                   me = neighbours ? ME : 0;
     static float other[N_SEQ][MAX_VOCAB];
     sh_token ids[N_SEQ][2 * (N_PROMPT + N_STEPS)];
     uint32_t done[N_SEQ] = {0}, total[N_SEQ];
@@ -48,13 +50,17 @@ static void run_trace(sh_model *m, enum sh_kv_type type, uint32_t chunk, bool ne
         size_t n_batch = 0;
         bool told = false;
         for (uint32_t s = 0; s < n_seq; s++) {
-            uint32_t left = s == me && done[s] < N_PROMPT ? N_PROMPT - done[s] : s == me ? 1 : total[s] - done[s];
+            uint32_t left = s == me && done[s] < N_PROMPT ? N_PROMPT - done[s]
+                            : s == me                     ? 1
+                                                          : total[s] - done[s];
             uint32_t n = s == me ? chunk : 1 + (chunk + s) % 9;
             if (left == 0) continue;
             if (n > left) n = left;
             bool last = s == me && done[s] + n >= N_PROMPT;
             told |= last;
-            batch[n_batch++] = (sh_chunk){.kv = kv[s], .tokens = ids[s] + done[s], .n_tokens = n,
+            batch[n_batch++] = (sh_chunk){.kv = kv[s],
+                                          .tokens = ids[s] + done[s],
+                                          .n_tokens = n,
                                           .want = last || s != me ? SH_WANT_LAST : SH_WANT_NONE,
                                           .logits = s == me ? out->logits[step] : other[s]};
             done[s] += n;
@@ -67,7 +73,10 @@ static void run_trace(sh_model *m, enum sh_kv_type type, uint32_t chunk, bool ne
 }
 
 /* The plain kernels take seconds over a model of real size: there they run a sample of the combinations. */
-static bool is_sampled(size_t level, size_t i_threads, size_t i_chunk) { return level > 0 || (i_threads % 2 == 1 && i_chunk % 2 == 1); }
+static bool is_sampled(size_t level, size_t i_threads, size_t i_chunk)
+{
+    return level > 0 || (i_threads % 2 == 1 && i_chunk % 2 == 1);
+}
 
 static void check_model(const char *path, enum sh_kv_type type, bool sample)
 {
@@ -92,7 +101,8 @@ static void check_model(const char *path, enum sh_kv_type type, bool sample)
                     if (sample && !is_sampled(l, t, c)) continue;
                     trace *to = n_runs++ ? &got : &want;
                     run_trace(m, type, chunks[c], neighbours, to);
-                    for (int i = 0; i < N_STEPS; i++) assert_memory_equal(to->logits[i], want.logits[i], bytes);
+                    for (int i = 0; i < N_STEPS; i++)
+                        assert_memory_equal(to->logits[i], want.logits[i], bytes);
                 }
             sh_model_free(m);
             sh_runtime_free(rt);
@@ -122,7 +132,16 @@ static void test_story_model(void **state)
 
 /* ---- quantised weights: a small llama of random numbers, its matrices in every type in turn ---- */
 
-enum { EMBD = 256, FF = 512, HEADS = 4, KV_HEADS = 2, HEAD_DIM = 64, LAYERS = 4, QUANT_VOCAB = 320, MAX_TENSORS = 64 };
+enum {
+    EMBD = 256,
+    FF = 512,
+    HEADS = 4,
+    KV_HEADS = 2,
+    HEAD_DIM = 64,
+    LAYERS = 4,
+    QUANT_VOCAB = 320,
+    MAX_TENSORS = 64
+};
 
 typedef struct part {
     char name[48];
@@ -130,7 +149,8 @@ typedef struct part {
     uint64_t dims[2]; /* columns, rows; rows 0: a vector */
 } part;
 
-static void add_part(part *parts, size_t *n, const char *name, enum sh_dtype dtype, uint64_t cols, uint64_t rows)
+static void add_part(part *parts, size_t *n, const char *name, enum sh_dtype dtype, uint64_t cols,
+                     uint64_t rows)
 {
     assert_true(*n < MAX_TENSORS);
     part *p = &parts[(*n)++];
@@ -140,10 +160,18 @@ static void add_part(part *parts, size_t *n, const char *name, enum sh_dtype dty
 
 static size_t quantised_parts(part *parts)
 {
-    static const enum sh_dtype types[] = {SH_Q8_0, SH_Q4_K, SH_Q6_K, SH_Q4_0, SH_Q5_K, SH_IQ4_NL, SH_Q2_K, SH_Q5_0, SH_F16, SH_Q3_K, SH_Q4_1, SH_BF16, SH_Q5_1};
-    static const struct { const char *name; uint64_t cols, rows; } maps[] = {
-        {"attn_q", EMBD, HEADS * HEAD_DIM}, {"attn_k", EMBD, KV_HEADS * HEAD_DIM}, {"attn_v", EMBD, KV_HEADS * HEAD_DIM},
-        {"attn_output", HEADS * HEAD_DIM, EMBD}, {"ffn_gate", EMBD, FF}, {"ffn_up", EMBD, FF}, {"ffn_down", FF, EMBD}};
+    static const enum sh_dtype types[] = {SH_Q8_0, SH_Q4_K, SH_Q6_K, SH_Q4_0, SH_Q5_K, SH_IQ4_NL, SH_Q2_K,
+                                          SH_Q5_0, SH_F16,  SH_Q3_K, SH_Q4_1, SH_BF16, SH_Q5_1};
+    static const struct {
+        const char *name;
+        uint64_t cols, rows;
+    } maps[] = {{"attn_q", EMBD, HEADS * HEAD_DIM},
+                {"attn_k", EMBD, KV_HEADS * HEAD_DIM},
+                {"attn_v", EMBD, KV_HEADS * HEAD_DIM},
+                {"attn_output", HEADS * HEAD_DIM, EMBD},
+                {"ffn_gate", EMBD, FF},
+                {"ffn_up", EMBD, FF},
+                {"ffn_down", FF, EMBD}};
     size_t n = 0, turn = 0;
     char name[32];
     add_part(parts, &n, "token_embd", types[turn++], EMBD, QUANT_VOCAB);
@@ -165,14 +193,18 @@ static size_t quantised_parts(part *parts)
 
 static void set_quantised_meta(sh_gguf_writer *w)
 {
-    static const struct { const char *key; uint32_t value; } numbers[] = {
-        {"llama.block_count", LAYERS}, {"llama.context_length", 256}, {"llama.embedding_length", EMBD},
-        {"llama.feed_forward_length", FF}, {"llama.attention.head_count", HEADS},
-        {"llama.attention.head_count_kv", KV_HEADS}, {"llama.rope.dimension_count", HEAD_DIM}};
+    static const struct {
+        const char *key;
+        uint32_t value;
+    } numbers[] = {{"llama.block_count", LAYERS},           {"llama.context_length", 256},
+                   {"llama.embedding_length", EMBD},        {"llama.feed_forward_length", FF},
+                   {"llama.attention.head_count", HEADS},   {"llama.attention.head_count_kv", KV_HEADS},
+                   {"llama.rope.dimension_count", HEAD_DIM}};
     sh_err err = {0};
     assert_ok(sh_gguf_set_str(w, "general.architecture", sh_str_of("llama"), &err), &err);
     assert_ok(sh_gguf_set_f32(w, "llama.attention.layer_norm_rms_epsilon", 1e-5f, &err), &err);
-    for (size_t i = 0; i < COUNT(numbers); i++) assert_ok(sh_gguf_set_u32(w, numbers[i].key, numbers[i].value, &err), &err);
+    for (size_t i = 0; i < COUNT(numbers); i++)
+        assert_ok(sh_gguf_set_u32(w, numbers[i].key, numbers[i].value, &err), &err);
 }
 
 static void write_quantised(const char *path)
@@ -187,12 +219,15 @@ static void write_quantised(const char *path)
     assert_ok(sh_gguf_writer_open(&w, path, &err), &err);
     set_quantised_meta(w);
     for (size_t i = 0; i < n; i++)
-        assert_ok(sh_gguf_declare(w, parts[i].name, parts[i].dtype, parts[i].dims[1] ? 2 : 1, parts[i].dims, &err), &err);
+        assert_ok(
+            sh_gguf_declare(w, parts[i].name, parts[i].dtype, parts[i].dims[1] ? 2 : 1, parts[i].dims, &err),
+            &err);
     assert_ok(sh_gguf_begin(w, &err), &err);
     for (size_t i = 0; i < n; i++) {
         size_t rows = parts[i].dims[1] ? parts[i].dims[1] : 1, row_bytes;
         for (size_t k = 0; k < rows * parts[i].dims[0]; k++)
-            x[k] = parts[i].dims[1] ? (float)(sh_rng_unit(&r) + sh_rng_unit(&r) - 1) * 0.2f : 0.5f + (float)sh_rng_unit(&r);
+            x[k] = parts[i].dims[1] ? (float)(sh_rng_unit(&r) + sh_rng_unit(&r) - 1) * 0.2f
+                                    : 0.5f + (float)sh_rng_unit(&r);
         assert_ok(sh_quantize(parts[i].dtype, x, bytes, rows, parts[i].dims[0], NULL, NULL, &err), &err);
         assert_true(sh_dtype_row_bytes(&row_bytes, parts[i].dtype, parts[i].dims[0]));
         assert_ok(sh_gguf_write(w, bytes, rows * row_bytes, &err), &err);
@@ -237,7 +272,8 @@ static void engine_text(sh_model *m, uint32_t chunk, bool busy, sh_buf *text)
     eo.n_slots = 3, eo.n_ctx = 128, eo.chunk = chunk;
     assert_ok(sh_engine_open(&e, m, &eo, &err), &err);
     for (int i = busy ? 0 : 2; i < (busy ? N : 3); i++) {
-        static const char *const texts[N] = {"The sea", "A king had a horse and", "Once upon a time there lived a", "She said", "Then"};
+        static const char *const texts[N] = {"The sea", "A king had a horse and",
+                                             "Once upon a time there lived a", "She said", "Then"};
         sh_request_opts o = SH_REQUEST_OPTS_INIT;
         o.prompt = ids[i], o.n_prompt = text_ids(m, texts[i], ids[i], 64);
         o.max_tokens = 16 + (uint32_t)i * 4;

@@ -74,7 +74,10 @@ static int64_t row_index(const json_t *rows, const char *name)
     return -1;
 }
 
-static bool close_to(double a, double b, double rel) { return fabs(a - b) <= rel * fmax(1.0, fabs(b)); }
+static bool close_to(double a, double b, double rel)
+{
+    return fabs(a - b) <= rel * fmax(1.0, fabs(b));
+}
 
 /* What is wrong with one outcome, or NULL. */
 static const char *compare_64(const set *s, const json_t *row, size_t i)
@@ -120,11 +123,13 @@ static size_t run_set(set *s)
     for (size_t i = 0; i < json_array_size(s->cases); i++) {
         json_t *test = json_array_get(s->cases, i), *result = NULL;
         sh_err err = {0};
-        int64_t row = row_index(json_object_get(s->meta, "rows"), json_string_value(json_object_get(test, "row")));
+        int64_t row =
+            row_index(json_object_get(s->meta, "rows"), json_string_value(json_object_get(test, "row")));
         json_t *settings = json_pack("{sOsOsOsI}", "chain", json_object_get(test, "chain"), "history",
-                                     json_object_get(s->meta, "history"), "eos", json_object_get(s->meta, "eos"), "row",
-                                     (json_int_t)row);
-        assert_ok(sh_sample_describe(&result, (const float *)s->logits.p, 11, s->n_vocab, settings, &err), &err);
+                                     json_object_get(s->meta, "history"), "eos",
+                                     json_object_get(s->meta, "eos"), "row", (json_int_t)row);
+        assert_ok(sh_sample_describe(&result, (const float *)s->logits.p, 11, s->n_vocab, settings, &err),
+                  &err);
         const json_t *got = json_array_get(json_object_get(result, "rows"), 0);
         const char *wrong = NULL;
         int64_t kept = json_integer_value(json_object_get(got, "kept"));
@@ -137,7 +142,8 @@ static size_t run_set(set *s)
         }
         if (wrong) {
             char *text = json_dumps(test, JSON_COMPACT);
-            print_error("case %zu of %s: %s differs, kept %lld: %.300s\n", i, s->name, wrong, (long long)kept, text);
+            print_error("case %zu of %s: %s differs, kept %lld: %.300s\n", i, s->name, wrong, (long long)kept,
+                        text);
             free(text);
             n_bad++;
         }
@@ -173,8 +179,10 @@ static void test_logprobs(void **state)
             const float *x = (const float *)logits.p + row * v, *w = (const float *)want.p + row * v;
             double lse = sh_log_sum_exp(x, v);
             for (int32_t i = 0; i < v; i++) {
-                if (w[i] == -INFINITY) assert_true(x[i] == -INFINITY);
-                else assert_true(close_to((double)x[i] - lse, w[i], 1e-6));
+                if (w[i] == -INFINITY)
+                    assert_true(x[i] == -INFINITY);
+                else
+                    assert_true(close_to((double)x[i] - lse, w[i], 1e-6));
             }
         }
         sh_buf_clear(&logits);

@@ -61,9 +61,12 @@ static void test_same_seed_same_tokens(void **state)
         for (int i = 0; i < 200; i++) {
             fill(x, V, (uint64_t)i);
             sh_token t = draw(s, x);
-            if (round == 0) a[i] = t;
-            else if (round == 1) b[i] = t;
-            else n_other += t != a[i];
+            if (round == 0)
+                a[i] = t;
+            else if (round == 1)
+                b[i] = t;
+            else
+                n_other += t != a[i];
         }
         sh_sampler_free(s);
     }
@@ -192,8 +195,10 @@ static void test_kth_equals_a_full_sort(void **state)
     assert_ok(sh_scores_open(&s, N, &err), &err);
     for (int round = 0; round < 4; round++) {
         fill(x, N, 100 + (uint64_t)round);
-        if (round >= 2) for (int i = 0; i < N; i++) x[i] = rintf(x[i] * 4) / 4; /* many ties, both signs of zero */
-        if (round == 3) for (int i = 0; i < N; i += 3) x[i] = -INFINITY;
+        if (round >= 2)
+            for (int i = 0; i < N; i++) x[i] = rintf(x[i] * 4) / 4; /* many ties, both signs of zero */
+        if (round == 3)
+            for (int i = 0; i < N; i += 3) x[i] = -INFINITY;
         memcpy(sorted, x, sizeof x);
         for (int i = 1; i < N; i++) /* insertion sort, descending: the plain reference */
             for (int j = i; j > 0 && sorted[j] > sorted[j - 1]; j--) {
@@ -238,7 +243,8 @@ static void test_memory(void **state)
         assert_true(k < 50);
         sh_fault_arm(SH_FAULT_ALLOC, k);
         rc = sh_sampler_open(&s, &o, V, &err);
-        if (rc == SH_OK && (rc = sh_sampler_accept(s, 1, false, &err)) == SH_OK) rc = sh_sampler_draw(s, x, &t, &err);
+        if (rc == SH_OK && (rc = sh_sampler_accept(s, 1, false, &err)) == SH_OK)
+            rc = sh_sampler_draw(s, x, &t, &err);
         assert_true(rc == SH_OK || rc == SH_E_NOMEM);
         if (rc != SH_OK) sh_sampler_free(s), s = NULL;
     }

@@ -5,14 +5,16 @@
 #include "base/rng.h"
 #include "engine/stop.h"
 
-/* The definition, slowly: the first end at which a stop string ends, the longest of those. Returns the answer's length. */
+/* The definition, slowly: the first end at which a stop string ends, the longest of those. Returns the
+ * answer's length. */
 static size_t plain_answer(const char *text, const char *const *stops, size_t n_stops, int *match)
 {
     for (size_t end = 1; end <= strlen(text); end++) {
         size_t longest = 0;
         for (size_t i = 0; i < n_stops; i++) {
             size_t n = strlen(stops[i]);
-            if (n <= end && n > longest && memcmp(text + end - n, stops[i], n) == 0) longest = n, *match = (int)i;
+            if (n <= end && n > longest && memcmp(text + end - n, stops[i], n) == 0)
+                longest = n, *match = (int)i;
         }
         if (longest) return end - longest;
     }
@@ -41,8 +43,10 @@ static void check_pieces(const char *text, const char *const *stops, size_t n_st
     assert_ok(sh_stop_flush(s, &out, &err), &err);
     assert_int_equal(out.n, want);
     assert_memory_equal(out.p ? out.p : "", text, want);
-    if (want_match < 0) assert_null(match);
-    else assert_string_equal(match, stops[want_match]);
+    if (want_match < 0)
+        assert_null(match);
+    else
+        assert_string_equal(match, stops[want_match]);
     sh_buf_clear(&out);
     sh_stop_free(s);
 }
