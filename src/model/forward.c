@@ -61,7 +61,8 @@ static int forward_reserve(sh_forward *f, uint32_t n, sh_err *err)
     /* clang-format off */
     const region regions[] = {
         {&f->x, e}, {&f->norm, e}, {&f->branch, e}, {&f->branch2, e},
-        {&f->q, q}, {&f->attn, q}, {&f->key, kv}, {&f->value, kv}, {&f->gate, inner}, {&f->up, inner}, {&f->cos_t, pairs}, {&f->sin_t, pairs},
+        {&f->q, q}, {&f->attn, q}, {&f->key, kv}, {&f->value, kv},
+        {&f->gate, inner}, {&f->up, inner}, {&f->cos_t, pairs}, {&f->sin_t, pairs},
         {&f->cos_local, pairs}, {&f->sin_local, pairs}, {&f->act, act_row_bytes(hp)},
         {&f->router, hp->n_experts * 4},
         {&f->gathered, one * f->s_embd}, {&f->expert_out, one * f->s_embd}, {&f->chosen, used},

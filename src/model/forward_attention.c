@@ -103,6 +103,20 @@ static void attend_tiles(void *ud, size_t begin, size_t end, size_t i_worker)
     }
 }
 
+/* Items that are worth a thread's waking: about 2^18 multiply-adds of scores, by the longest sequence. */
+static size_t attention_grain(const sh_forward *f, uint32_t layer)
+{
+    enum { GRAIN_STEPS = 1 << 18 };
+    const uint32_t window = f->hp->layers[layer].window;
+    uint32_t longest = 0;
+    for (size_t c = 0; c < f->n_chunks; c++) {
+        uint32_t end = f->chunks[c].kv->n_used + f->chunks[c].n_tokens;
+        if (end > longest) longest = end;
+    }
+    if (window && longest > window) longest = window;
+    return 1 + GRAIN_STEPS / ((size_t)longest * f->hp->head_dim * f->tile_heads * f->tiles[0].n);
+}
+
 void sh_forward_attention(sh_forward *f, uint32_t layer, const float *in)
 {
     const sh_hparams *hp = f->hp;
@@ -112,7 +126,8 @@ void sh_forward_attention(sh_forward *f, uint32_t layer, const float *in)
     const sh_product qkv[] = {{&l->q, f->q, f->s_q}, {&l->k, f->key, f->s_kv}, {&l->v, f->value, f->s_kv}};
     sh_forward_products(f, in, f->s_embd, f->n, qkv, 3);
     sh_forward_rows(f, f->n, 4 * f->s_q, prepare_rows, &job);
-    sh_pool_run(f->pool, (size_t)hp->n_kv_heads * parts * f->n_tiles, 1, attend_tiles, &job);
+    sh_pool_run(f->pool, (size_t)hp->n_kv_heads * parts * f->n_tiles, attention_grain(f, layer), attend_tiles,
+                &job);
     const sh_product o = {&l->o, f->branch, f->s_embd};
     sh_forward_products(f, f->attn, f->s_q, f->n, &o, 1);
 }

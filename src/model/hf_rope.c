@@ -79,6 +79,9 @@ int sh_hf_rope_object(const sh_config *c, const json_t *obj, const sh_hparams *h
     };
     for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++)
         if ((rc = sh_json_get_num(obj, numbers[i].key, numbers[i].value, 0, 1e12, err)) < 0) return rc;
+    bool truncate = true;
+    if ((rc = sh_json_get_bool(obj, "truncate", &truncate, err)) < 0) return rc;
+    r->yarn_untruncated = !truncate;
     if ((rc = sh_json_get_int(obj, "original_max_position_embeddings", &original, 1, 1 << 30, err)) < 0)
         return rc;
     if (!original &&

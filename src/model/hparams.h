@@ -38,6 +38,7 @@ typedef struct sh_rope_params {
     double factor, low_freq_factor, high_freq_factor; /* linear, yarn; llama3 */
     double beta_fast, beta_slow, attention_factor, mscale,
         mscale_all_dim;      /* yarn; attention_factor < 0: computed */
+    bool yarn_untruncated;   /* the bounds of the ramp are not rounded to whole pairs */
     double gguf_attn_factor; /* yarn in GGUF files: multiplies the computed factor; 1 elsewhere */
     uint32_t original_ctx;
     const float *short_factor, *long_factor; /* longrope divisors [n_rot / 2], owned by the model's arena */

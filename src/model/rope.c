@@ -16,7 +16,8 @@ static double yarn_pair(const sh_rope_params *p, double d, double turns)
 
 static void scale_yarn(double *f, const sh_rope_params *p, uint32_t n_rot)
 {
-    double lo = floor(yarn_pair(p, n_rot, p->beta_fast)), hi = ceil(yarn_pair(p, n_rot, p->beta_slow));
+    double lo = yarn_pair(p, n_rot, p->beta_fast), hi = yarn_pair(p, n_rot, p->beta_slow);
+    if (!p->yarn_untruncated) lo = floor(lo), hi = ceil(hi);
     if (lo < 0) lo = 0;
     if (hi > n_rot - 1) hi = n_rot - 1;
     if (lo == hi) hi += 0.001;
