@@ -1,24 +1,32 @@
 /* fuzz: text */
-/* fuzz_tokenizer_encode.c - any bytes through small tokenizers of each kind. A byte-complete vocabulary gives the repaired
- * text back; every stream gives what the whole decoding gives. */
+/* fuzz_tokenizer_encode.c - any bytes through small tokenizers of each kind. A byte-complete vocabulary gives
+ * the repaired text back; every stream gives what the whole decoding gives. */
 #include <stdint.h>
 #include <stdlib.h>
 
 #include "base/utf8.h"
 #include "text/tokenizer.h"
 
-static const char bytes_head[] = "{\"added_tokens\":[{\"id\":256,\"content\":\"<s>\",\"special\":true,\"normalized\":false},"
-                                 "{\"id\":257,\"content\":\"ab\",\"lstrip\":true,\"rstrip\":true,\"normalized\":false}],"
-                                 "\"pre_tokenizer\":{\"type\":\"ByteLevel\",\"add_prefix_space\":false,\"use_regex\":true},"
-                                 "\"decoder\":{\"type\":\"ByteLevel\"},\"model\":{\"type\":\"BPE\",\"vocab\":{";
+static const char bytes_head[] =
+    "{\"added_tokens\":[{\"id\":256,\"content\":\"<s>\",\"special\":true,\"normalized\":false},"
+    "{\"id\":257,\"content\":\"ab\",\"lstrip\":true,\"rstrip\":true,\"normalized\":false}],"
+    "\"pre_tokenizer\":{\"type\":\"ByteLevel\",\"add_prefix_space\":false,\"use_regex\":true},"
+    "\"decoder\":{\"type\":\"ByteLevel\"},\"model\":{\"type\":\"BPE\",\"vocab\":{";
 static const char other[][900] = {
-    "{\"normalizer\":{\"type\":\"BertNormalizer\"},\"pre_tokenizer\":{\"type\":\"BertPreTokenizer\"},\"decoder\":{\"type\":\"WordPiece\","
-    "\"prefix\":\"##\",\"cleanup\":true},\"model\":{\"type\":\"WordPiece\",\"unk_token\":\"?\",\"vocab\":{\"?\":0,\"a\":1,\"##b\":2,\"ab\":3,"
+    "{\"normalizer\":{\"type\":\"BertNormalizer\"},\"pre_tokenizer\":{\"type\":\"BertPreTokenizer\"},"
+    "\"decoder\":{\"type\":\"WordPiece\","
+    "\"prefix\":\"##\",\"cleanup\":true},\"model\":{\"type\":\"WordPiece\",\"unk_token\":\"?\",\"vocab\":{\"?"
+    "\":0,\"a\":1,\"##b\":2,\"ab\":3,"
     "\"##\xc3\xa9\":4,\".\":5}}}",
-    "{\"normalizer\":{\"type\":\"Sequence\",\"normalizers\":[{\"type\":\"NFKC\"},{\"type\":\"Replace\",\"pattern\":{\"Regex\":\"\\\\s+\"},\"content\":"
-    "\" \"},{\"type\":\"Strip\"}]},\"pre_tokenizer\":{\"type\":\"Metaspace\",\"replacement\":\"\xe2\x96\x81\",\"prepend_scheme\":\"always\"},"
-    "\"decoder\":{\"type\":\"Metaspace\",\"replacement\":\"\xe2\x96\x81\"},\"model\":{\"type\":\"Unigram\",\"unk_id\":0,\"vocab\":[[\"?\",0],"
-    "[\"\xe2\x96\x81\",-1],[\"a\",-2],[\"ab\",-2.5],[\"\xe2\x96\x81" "ab\",-3],[\"b\",-2]]}}"};
+    "{\"normalizer\":{\"type\":\"Sequence\",\"normalizers\":[{\"type\":\"NFKC\"},{\"type\":\"Replace\","
+    "\"pattern\":{\"Regex\":\"\\\\s+\"},\"content\":"
+    "\" "
+    "\"},{\"type\":\"Strip\"}]},\"pre_tokenizer\":{\"type\":\"Metaspace\",\"replacement\":\"\xe2\x96\x81\","
+    "\"prepend_scheme\":\"always\"},"
+    "\"decoder\":{\"type\":\"Metaspace\",\"replacement\":\"\xe2\x96\x81\"},\"model\":{\"type\":\"Unigram\","
+    "\"unk_id\":0,\"vocab\":[[\"?\",0],"
+    "[\"\xe2\x96\x81\",-1],[\"a\",-2],[\"ab\",-2.5],[\"\xe2\x96\x81"
+    "ab\",-3],[\"b\",-2]]}}"};
 
 static sh_tokenizer *open_json(const char *p, size_t n)
 {
@@ -38,7 +46,8 @@ static sh_tokenizer *open_bytes(void)
         unsigned cp = own ? i : i <= 32 ? 256 + i : i == 173 ? 323 : 289 + (i - 127);
         sh_buf_printf(&b, "%s\"\\u%04x\":%u", i ? "," : "", cp, i);
     }
-    sh_buf_puts(&b, ",\"aa\":258,\"aaa\":259,\"\\u0120a\":260},\"merges\":[[\"a\",\"a\"],[\"aa\",\"a\"],[\"\\u0120\",\"a\"]]}}");
+    sh_buf_puts(&b, ",\"aa\":258,\"aaa\":259,\"\\u0120a\":260},\"merges\":[[\"a\",\"a\"],[\"aa\",\"a\"],["
+                    "\"\\u0120\",\"a\"]]}}");
     sh_tokenizer *t = open_json(b.p, b.n);
     sh_buf_clear(&b);
     return t;
@@ -65,13 +74,16 @@ static void check(const sh_tokenizer *t, const char *p, size_t n, bool complete)
     if (!ids || sh_tokenizer_encode(t, p, n, opts, ids, (size_t)count, &err) != count) abort();
     sh_buf whole = {0}, stream = {0}, want = {0};
     sh_detok *d = NULL;
-    if (sh_tokenizer_decode_to(t, ids, (size_t)count, false, &whole, &err) < 0 || sh_detok_open(&d, t, false, &err) < 0) abort();
+    if (sh_tokenizer_decode_to(t, ids, (size_t)count, false, &whole, &err) < 0 ||
+        sh_detok_open(&d, t, false, &err) < 0)
+        abort();
     for (int64_t i = 0; i < count; i++)
         if (sh_detok_add(d, ids[i], &stream, &err) < 0) abort();
     if (sh_detok_flush(d, &stream, &err) < 0 || !sh_str_eq(sh_buf_str(&whole), sh_buf_str(&stream))) abort();
     repair(&want, p, n);
     /* "ab" takes white space with it: such texts come back shorter */
-    if (complete && n < 4096 && !memmem(p, n, "ab", 2) && !sh_str_eq(sh_buf_str(&whole), sh_buf_str(&want))) abort();
+    if (complete && n < 4096 && !memmem(p, n, "ab", 2) && !sh_str_eq(sh_buf_str(&whole), sh_buf_str(&want)))
+        abort();
     sh_detok_free(d);
     sh_buf_clear(&whole);
     sh_buf_clear(&stream);

@@ -1,5 +1,6 @@
 /* fuzz: text */
-/* fuzz_tokenizer_json.c - a tokenizer.json of any bytes: what is accepted must encode, decode and describe itself. */
+/* fuzz_tokenizer_json.c - a tokenizer.json of any bytes: what is accepted must encode, decode and describe
+ * itself. */
 #include <stdint.h>
 
 #include "text/tokenizer.h"

@@ -1,5 +1,6 @@
 /* fuzz: text */
-/* fuzz_tokenizer_model.c - a tokenizer.model of any bytes (and the same bytes as llama2.c's tokenizer.bin). */
+/* fuzz_tokenizer_model.c - a tokenizer.model of any bytes (and the same bytes as llama2.c's tokenizer.bin).
+ */
 #include <stdint.h>
 
 #include "text/tokenizer.h"

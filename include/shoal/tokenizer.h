@@ -23,7 +23,7 @@ typedef struct sh_encode_opts {
     bool parse_special; /* "<|im_end|>" in the text becomes that token; false: it stays ordinary text */
 } sh_encode_opts;
 
-/* Encode n bytes (any bytes: each ill-formed UTF-8 part is read as U+FFFD, unless the vocabulary has the raw bytes).
+/* Encode n bytes (any bytes: each maximal ill-formed UTF-8 part is read as U+FFFD, in every kind of vocabulary).
  *   out, cap   ids are written to out[0..min(result, cap)); out may be NULL with cap 0 to count
  *   returns    the number of ids the text has (may exceed cap), or a negative code. O(n log n). */
 SH_API int64_t sh_tokenizer_encode(const sh_tokenizer *t, const char *text, size_t n, sh_encode_opts opts,
@@ -35,7 +35,8 @@ SH_API int64_t sh_tokenizer_decode(const sh_tokenizer *t, const sh_token *ids, s
                                    size_t cap, sh_err *err);
 
 SH_API int32_t sh_tokenizer_size(const sh_tokenizer *t);
-/* The vocabulary's own spelling of a token (with its byte mapping or U+2581), NUL-terminated, borrowed; NULL outside. */
+/* The vocabulary's own spelling of a token (with its byte mapping or U+2581), NUL-terminated, borrowed;
+ * NULL outside. */
 SH_API const char *sh_tokenizer_token(const sh_tokenizer *t, sh_token id);
 SH_API sh_token sh_tokenizer_find(const sh_tokenizer *t, const char *spelling); /* -1 when absent */
 SH_API sh_token sh_tokenizer_bos(const sh_tokenizer *t);                        /* -1 when there is none */

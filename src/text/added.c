@@ -1,8 +1,9 @@
 /* added.c - cutting added tokens out of a text, and the order of the stages round them.
  *
- * At each place the longest added token wins, and the scan goes on behind it (leftmost-longest, as an Aho-Corasick
- * automaton reports). single_word refuses a match beside a word character; lstrip and rstrip take the white space on
- * that side into the token. A token refused because special tokens are to stay text is passed over whole. */
+ * At each place the longest added token wins, and the scan goes on behind it (leftmost-longest, as an
+ * Aho-Corasick automaton reports). single_word refuses a match beside a word character; lstrip and rstrip
+ * take the white space on that side into the token. A token refused because special tokens are to stay text
+ * is passed over whole. */
 #include "text/tokenizer_internal.h"
 
 #include <string.h>
@@ -54,8 +55,8 @@ static const char *skip_right(const char *p, const char *end)
 }
 
 /* offset: where p lies in the whole text; plain_all: special tokens stay text throughout. */
-static int cut(tok_enc *e, const tok_trie *trie, const char *p, size_t n, size_t offset, bool plain_all, bool exact,
-               text_fn text)
+static int cut(tok_enc *e, const tok_trie *trie, const char *p, size_t n, size_t offset, bool plain_all,
+               bool exact, text_fn text)
 {
     const tok_added *items = e->t->added.items;
     const char *end = p + n, *done = p;
@@ -75,7 +76,8 @@ static int cut(tok_enc *e, const tok_trie *trie, const char *p, size_t n, size_t
         if (a->single_word && (word_before(p, begin) || word_after(stop, end))) continue;
         if (a->lstrip) begin = skip_left(begin, begin < done ? begin : done);
         if (a->rstrip) stop = skip_right(stop, end);
-        if (begin > done && (rc = text(e, done, (size_t)(begin - done), offset + (size_t)(done - p))) < 0) return rc;
+        if (begin > done && (rc = text(e, done, (size_t)(begin - done), offset + (size_t)(done - p))) < 0)
+            return rc;
         if (e->on_piece)
             rc = e->on_piece(e->ud, begin, (size_t)(stop - begin));
         else
@@ -87,7 +89,10 @@ static int cut(tok_enc *e, const tok_trie *trie, const char *p, size_t n, size_t
 }
 
 /* A normalised stretch without added tokens; offset 0 is the beginning of the text. */
-static int enc_rest(tok_enc *e, const char *p, size_t n, size_t offset) { return split_run(e, p, n, offset == 0); }
+static int enc_rest(tok_enc *e, const char *p, size_t n, size_t offset)
+{
+    return split_run(e, p, n, offset == 0);
+}
 
 static int enc_stretch(tok_enc *e, const char *p, size_t n, size_t offset)
 {

@@ -1,12 +1,12 @@
 /* bpe.c - byte pair encoding: by rank of a merge list, and by score of the merged piece (sentencepiece).
  *
- * A piece is a row of symbols; the neighbouring pair of lowest rank is merged, leftmost on a tie, until none is left.
- * Short pieces rescan an array (fewer than 65 symbols fit two cache lines of ranks); long ones use a heap of
- * (rank, place) with lazy deletion, so a megabyte of one letter costs O(n log n).
+ * A piece is a row of symbols; the neighbouring pair of lowest rank is merged, leftmost on a tie, until none
+ * is left. Short pieces rescan an array (fewer than 65 symbols fit two cache lines of ranks); long ones use a
+ * heap of (rank, place) with lazy deletion, so a megabyte of one letter costs O(n log n).
  *
- * Most words of a text are one token of a large vocabulary. Whether a token's own bytes encode to just that token is
- * remembered per token once it was found out (one relaxed atomic byte, the same answer whoever writes it), and such a
- * piece costs one look-up afterwards. */
+ * Most words of a text are one token of a large vocabulary. Whether a token's own bytes encode to just that
+ * token is remembered per token once it was found out (one relaxed atomic byte, the same answer whoever
+ * writes it), and such a piece costs one look-up afterwards. */
 #include "text/tokenizer_internal.h"
 
 #include <string.h>
@@ -23,7 +23,10 @@ static const tok_pair *pair_find(const tok_bpe *b, int32_t left, int32_t right)
     }
 }
 
-bool bpe_has_pair(const tok_bpe *b, int32_t left, int32_t right) { return pair_find(b, left, right) != NULL; }
+bool bpe_has_pair(const tok_bpe *b, int32_t left, int32_t right)
+{
+    return pair_find(b, left, right) != NULL;
+}
 
 /* A higher score comes first: floats ordered as unsigned numbers, downwards. */
 static uint32_t score_rank(float score)
@@ -34,8 +37,8 @@ static uint32_t score_rank(float score)
 }
 
 /* What the text [begin, end) of two neighbouring symbols merges to; UINT32_MAX when it does not. */
-static uint32_t pair_rank(const sh_tokenizer *t, const char *text, size_t begin, size_t end, int32_t left, int32_t right,
-                          int32_t *id)
+static uint32_t pair_rank(const sh_tokenizer *t, const char *text, size_t begin, size_t end, int32_t left,
+                          int32_t right, int32_t *id)
 {
     if (t->model == MODEL_BPE) {
         const tok_pair *p = pair_find(&t->bpe, left, right);
@@ -188,7 +191,8 @@ static size_t merge_small(const sh_tokenizer *t, const char *p, symbols *s)
     uint32_t rank[SMALL];
     int32_t to[SMALL] = {0};
     size_t n = s->n;
-    for (size_t i = 0; i + 1 < n; i++) rank[i] = pair_rank(t, p, s->off[i], s->off[i + 2], s->id[i], s->id[i + 1], &to[i]);
+    for (size_t i = 0; i + 1 < n; i++)
+        rank[i] = pair_rank(t, p, s->off[i], s->off[i + 2], s->id[i], s->id[i + 1], &to[i]);
     while (n > 1) {
         size_t at = 0;
         for (size_t i = 1; i + 1 < n; i++)
@@ -201,7 +205,9 @@ static size_t merge_small(const sh_tokenizer *t, const char *p, symbols *s)
         if (tail) memmove(&rank[at + 1], &rank[at + 2], (tail - 1) * sizeof *rank);
         if (tail) memmove(&to[at + 1], &to[at + 2], (tail - 1) * sizeof *to);
         n--;
-        if (at) rank[at - 1] = pair_rank(t, p, s->off[at - 1], s->off[at + 1], s->id[at - 1], s->id[at], &to[at - 1]);
+        if (at)
+            rank[at - 1] =
+                pair_rank(t, p, s->off[at - 1], s->off[at + 1], s->id[at - 1], s->id[at], &to[at - 1]);
         if (tail) rank[at] = pair_rank(t, p, s->off[at], s->off[at + 2], s->id[at], s->id[at + 1], &to[at]);
     }
     return s->n = n;
@@ -240,7 +246,10 @@ typedef struct chain {
     heap heap;
 } chain;
 
-static size_t chain_end(const chain *c, uint32_t i) { return c->s->off[c->next[i]]; }
+static size_t chain_end(const chain *c, uint32_t i)
+{
+    return c->s->off[c->next[i]];
+}
 
 /* The rank of the pair that begins at place i, or UINT32_MAX. */
 static uint32_t chain_rank(const chain *c, uint32_t i, int32_t *id)
@@ -282,7 +291,8 @@ static int encode_large(tok_enc *e, const char *p, size_t n)
 {
     const sh_tokenizer *t = e->t;
     if (n >= INT32_MAX) return sh_fail(e->err, SH_E_LIMIT, "a stretch of text is longer than 2 GiB");
-    /* per symbol: off, id, next, prev (4 bytes each) and two heap places (a merge frees one and adds at most two) */
+    /* per symbol: off, id, next, prev (4 bytes each) and two heap places (a merge frees one and adds at most
+     * two) */
     size_t m = n + 1;
     uint64_t *block = enc_scratch(e, m, 2 * sizeof(uint64_t) + 4 * sizeof(uint32_t));
     if (!block) return SH_E_NOMEM;

@@ -75,8 +75,9 @@ int tok_add_regex(sh_tokenizer *t, sh_str pattern, const sh_regex **out, const c
 
 /* --- merges, a batch at a time ---
  *
- * A merge needs three look-ups in the vocabulary and one place in the table of pairs, each in memory that is cold. Doing
- * every step for a whole batch before the next step lets the misses overlap: a third of the time of one by one. */
+ * A merge needs three look-ups in the vocabulary and one place in the table of pairs, each in memory that is
+ * cold. Doing every step for a whole batch before the next step lets the misses overlap: a third of the time
+ * of one by one. */
 
 enum { QUEUE = 32, JOB_BYTES = 256 };
 
@@ -188,8 +189,10 @@ static int job_put(sh_tokenizer *t, const merge_job *j, bool strict, const char 
         return SH_OK;
     }
     if (!strict) return SH_OK;
-    return sh_fail(err, SH_E_CORRUPT, "%s: merge %u \"%.*s %.*s\" has a part or result outside the vocabulary", where,
-                   (unsigned)j->rank, (int)(j->a.n < 64 ? j->a.n : 64), j->a.p, (int)(j->b.n < 64 ? j->b.n : 64), j->b.p);
+    return sh_fail(err, SH_E_CORRUPT,
+                   "%s: merge %u \"%.*s %.*s\" has a part or result outside the vocabulary", where,
+                   (unsigned)j->rank, (int)(j->a.n < 64 ? j->a.n : 64), j->a.p,
+                   (int)(j->b.n < 64 ? j->b.n : 64), j->b.p);
 }
 
 static int queue_flush(sh_tokenizer *t, bool strict, const char *where, sh_err *err)
@@ -209,9 +212,11 @@ static int queue_flush(sh_tokenizer *t, bool strict, const char *where, sh_err *
     for (size_t i = 0; i < q->n; i++) {
         merge_job *j = &q->jobs[i];
         for (int k = 0; k < 3; k++)
-            if (j->id[k] == -2) j->id[k] = candidate[i][k] < 0 ? -1 : vocab_find_hashed(v, j->raw[k], j->n[k], j->hash[k]);
+            if (j->id[k] == -2)
+                j->id[k] = candidate[i][k] < 0 ? -1 : vocab_find_hashed(v, j->raw[k], j->n[k], j->hash[k]);
         if (j->id[0] >= 0 && j->id[1] >= 0)
-            __builtin_prefetch(&t->bpe.pairs[bpe_pair_hash((uint32_t)j->id[0], (uint32_t)j->id[1]) & t->bpe.mask], 1);
+            __builtin_prefetch(
+                &t->bpe.pairs[bpe_pair_hash((uint32_t)j->id[0], (uint32_t)j->id[1]) & t->bpe.mask], 1);
     }
     for (size_t i = 0; i < q->n && rc == SH_OK; i++) rc = job_put(t, &q->jobs[i], strict, where, err);
     q->n = 0;
@@ -222,7 +227,8 @@ static int queue_flush(sh_tokenizer *t, bool strict, const char *where, sh_err *
 static int merge_long(sh_tokenizer *t, merge_job *j, bool strict, const char *where, sh_err *err)
 {
     size_t cap;
-    if (!sh_add(&cap, j->a.n, j->b.n) || !sh_mul(&cap, cap, 2)) return sh_fail(err, SH_E_LIMIT, "%s: a merge is too long", where);
+    if (!sh_add(&cap, j->a.n, j->b.n) || !sh_mul(&cap, cap, 2))
+        return sh_fail(err, SH_E_LIMIT, "%s: a merge is too long", where);
     char *room = sh_alloc(cap, 1);
     if (!room) return sh_fail_nomem(err, cap);
     for (int k = 0; k < 3; k++) j->id[k] = -1;
@@ -233,7 +239,8 @@ static int merge_long(sh_tokenizer *t, merge_job *j, bool strict, const char *wh
     return rc;
 }
 
-int tok_bpe_merge(sh_tokenizer *t, sh_str a, sh_str b, uint32_t rank, bool strict, const char *where, sh_err *err)
+int tok_bpe_merge(sh_tokenizer *t, sh_str a, sh_str b, uint32_t rank, bool strict, const char *where,
+                  sh_err *err)
 {
     struct merge_queue *q = t->bpe.queue;
     merge_job *j = &q->jobs[q->n];
@@ -311,7 +318,8 @@ int tok_unigram_build(sh_tokenizer *t, const double *scores, bool f32, sh_err *e
     if (!u->score) return sh_fail_nomem(err, (size_t)v->n * sizeof *u->score);
     for (int32_t i = 0; i < v->n; i++) {
         double s = f32 ? (double)(float)scores[i] : scores[i];
-        if (!(s > -1e30 && s < 1e30)) return sh_fail(err, SH_E_CORRUPT, "the score of token %d is not a number", (int)i);
+        if (!(s > -1e30 && s < 1e30))
+            return sh_fail(err, SH_E_CORRUPT, "the score of token %d is not a number", (int)i);
         u->score[i] = s;
         if (v->in_model[i] && v->type[i] != TOK_UNUSED) {
             sh_str str = vocab_raw(v, i);
@@ -341,7 +349,8 @@ int tok_wordpiece_build(sh_tokenizer *t, bool meta_style, const char *prefix, sh
         /* U+2581 alone continues a word: nothing would follow it at a beginning */
         bool marked = s.n >= skip + meta_style && skip && memcmp(s.p, meta_style ? META : prefix, skip) == 0;
         if (meta_style) {
-            rc = tok_trie_add(marked ? &w->first : &w->rest, s.p + (marked ? skip : 0), s.n - (marked ? skip : 0), i, err);
+            rc = tok_trie_add(marked ? &w->first : &w->rest, s.p + (marked ? skip : 0),
+                              s.n - (marked ? skip : 0), i, err);
             continue;
         }
         rc = tok_trie_add(&w->first, s.p, s.n, i, err);
@@ -424,9 +433,22 @@ int tok_template_bos_eos(sh_tokenizer *t, bool bos, bool eos, sh_err *err)
 
 static bool is_end_name(sh_str s)
 {
-    static const char *const names[] = {"<|im_end|>", "<|eot_id|>", "<|eom_id|>", "<|end|>", "<end_of_turn>", "<|endoftext|>",
-                                        "</s>", "<|return|>", "<|end_of_text|>", "<|eot|>", "<|eom|>", "<EOT>", "<|END_OF_TURN_TOKEN|>",
-                                        "<|end_of_turn|>", "<eos>", "<turn|>"};
+    static const char *const names[] = {"<|im_end|>",
+                                        "<|eot_id|>",
+                                        "<|eom_id|>",
+                                        "<|end|>",
+                                        "<end_of_turn>",
+                                        "<|endoftext|>",
+                                        "</s>",
+                                        "<|return|>",
+                                        "<|end_of_text|>",
+                                        "<|eot|>",
+                                        "<|eom|>",
+                                        "<EOT>",
+                                        "<|END_OF_TURN_TOKEN|>",
+                                        "<|end_of_turn|>",
+                                        "<eos>",
+                                        "<turn|>"};
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)
         if (sh_str_is(s, names[i])) return true;
     return false;
@@ -442,7 +464,8 @@ static bool needs_classes(const sh_tokenizer *t)
 int tok_finish(sh_tokenizer *t, sh_err *err)
 {
     int rc;
-    sh_token *const ids[] = {&t->unk, &t->bos, &t->eos, &t->eot, &t->eom, &t->sep, &t->pad, &t->cls, &t->mask};
+    sh_token *const ids[] = {&t->unk, &t->bos, &t->eos, &t->eot, &t->eom,
+                             &t->sep, &t->pad, &t->cls, &t->mask};
     for (size_t i = 0; i < sizeof ids / sizeof *ids; i++)
         if (*ids[i] >= t->vocab.n) *ids[i] = -1;
     if (needs_classes(t)) {

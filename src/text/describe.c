@@ -1,11 +1,12 @@
 /* describe.c - a tokenizer in GGUF's words, for writing a model file.
  *
- * GGUF names a model kind and a splitter and knows nothing else about the stages of tokenizer.json. A layout that the
- * words cannot carry is refused with the reason; nothing is rounded to the nearest name. What is accepted although GGUF
- * readers differ (the habits of the format): NFC in front of Qwen's splitter, and the space prefix of the first stretch
- * only, which GGUF readers put after every special token.
+ * GGUF names a model kind and a splitter and knows nothing else about the stages of tokenizer.json. A layout
+ * that the words cannot carry is refused with the reason; nothing is rounded to the nearest name. What is
+ * accepted although GGUF readers differ (the habits of the format): NFC in front of Qwen's splitter, and the
+ * space prefix of the first stretch only, which GGUF readers put after every special token.
  *
- * The description is made on the first call and published with one compare-and-swap: t stays usable by any thread. */
+ * The description is made on the first call and published with one compare-and-swap: t stays usable by any
+ * thread. */
 #include "text/tokenizer_internal.h"
 
 #include <stdio.h>
@@ -123,7 +124,9 @@ static const char *name_splits(const sh_tokenizer *t)
     for (size_t i = 0; i < t->n_split; i++) {
         const split_step *s = &t->split[i];
         /* Falcon's order: its digits step changes nothing that the last pattern does not */
-        if (s->kind == SPLIT_DIGITS && s->behavior == SPLIT_CONTIGUOUS && i && t->split[i - 1].kind == SPLIT_BYTES) continue;
+        if (s->kind == SPLIT_DIGITS && s->behavior == SPLIT_CONTIGUOUS && i &&
+            t->split[i - 1].kind == SPLIT_BYTES)
+            continue;
         const char *source = step_source(s);
         if (!source) continue;
         if (n == 16) return NULL;
@@ -132,7 +135,8 @@ static const char *name_splits(const sh_tokenizer *t)
     return pre_of_sources(sources, n);
 }
 
-/* Whether every token of the model comes out of merging its own bytes: ignore_merges then makes no difference. */
+/* Whether every token of the model comes out of merging its own bytes: ignore_merges then makes no
+ * difference. */
 static bool merges_reach_all(const sh_tokenizer *t)
 {
     sh_tokenizer plain = *t;
@@ -176,8 +180,8 @@ static bool is_replace(const norm_step *s, const char *from, const char *to)
 static int spm_prefix_of(const sh_tokenizer *t)
 {
     bool plain_split = t->n_split == 0 || (t->n_split == 1 && t->split[0].kind == SPLIT_STRING);
-    if (t->n_norm == 2 && plain_split && t->norm[0].kind == NORM_PREPEND && sh_str_is(t->norm[0].content, META) &&
-        is_replace(&t->norm[1], " ", META))
+    if (t->n_norm == 2 && plain_split && t->norm[0].kind == NORM_PREPEND &&
+        sh_str_is(t->norm[0].content, META) && is_replace(&t->norm[1], " ", META))
         return 1;
     if (t->n_norm == 1 && plain_split && is_replace(&t->norm[0], " ", META)) return 0;
     if (t->n_norm == 0 && t->n_split == 1 && t->split[0].kind == SPLIT_META && !t->split[0].split)
@@ -185,8 +189,8 @@ static int spm_prefix_of(const sh_tokenizer *t)
     return -1;
 }
 
-/* Scores that put the merges in the same order: a piece's score is the rank of the first merge that makes it. That only
- * works when the ranks of different pieces do not interleave. */
+/* Scores that put the merges in the same order: a piece's score is the rank of the first merge that makes it.
+ * That only works when the ranks of different pieces do not interleave. */
 static int fill_merge_scores(const sh_tokenizer *t, tok_described *d, sh_err *err)
 {
     size_t n_pairs, n = (size_t)t->vocab.n;
@@ -269,7 +273,8 @@ static int describe_spm(const sh_tokenizer *t, tok_described *d, sh_err *err)
     return SH_OK;
 }
 
-/* [Precompiled] [Strip right] [Replace " {2,}"], then Metaspace, as the converters of sentencepiece models write it. */
+/* [Precompiled] [Strip right] [Replace " {2,}"], then Metaspace, as the converters of sentencepiece models
+ * write it. */
 static int unigram_layout(const sh_tokenizer *t, tok_described *d, sh_err *err)
 {
     size_t i = 0, k = 0;
@@ -279,7 +284,8 @@ static int unigram_layout(const sh_tokenizer *t, tok_described *d, sh_err *err)
         i++;
     }
     if (i < t->n_norm && t->norm[i].kind == NORM_STRIP && !t->norm[i].left) i++;
-    if (i < t->n_norm && t->norm[i].kind == NORM_REPLACE && t->norm[i].regex && strcmp(sh_regex_source(t->norm[i].regex), " {2,}") == 0) {
+    if (i < t->n_norm && t->norm[i].kind == NORM_REPLACE && t->norm[i].regex &&
+        strcmp(sh_regex_source(t->norm[i].regex), " {2,}") == 0) {
         i++;
         d->desc.remove_extra_whitespaces = 1;
     }
@@ -316,7 +322,8 @@ static int describe_wordpiece(const sh_tokenizer *t, tok_described *d, sh_err *e
     if (t->n_norm != 1 || s->kind != NORM_BERT || t->n_split != 1 || t->split[0].kind != SPLIT_BERT)
         return refuse(err, "its WordPiece does not read text as BERT does");
     if (!s->clean || !s->cjk || !s->lower || !s->accents)
-        return refuse(err, "readers of a bert vocabulary lower-case and strip accents, this tokenizer does not");
+        return refuse(err,
+                      "readers of a bert vocabulary lower-case and strip accents, this tokenizer does not");
     if ((rc = fill_tokens(t, d, err)) < 0) return rc;
     d->desc.model = "bert";
     d->desc.pre = "default";
@@ -354,7 +361,8 @@ static void fill_ids(const sh_tokenizer *t, sh_vocab_desc *d)
     d->pad = t->pad;
     d->cls = t->cls;
     d->mask = t->mask;
-    bool first = t->n_single && t->single[0].id >= 0, last = t->n_single && t->single[t->n_single - 1].id >= 0;
+    bool first = t->n_single && t->single[0].id >= 0,
+         last = t->n_single && t->single[t->n_single - 1].id >= 0;
     if (t->model == MODEL_WORDPIECE) {
         if (first) d->cls = t->single[0].id;
         if (last) d->sep = t->single[t->n_single - 1].id;

@@ -44,13 +44,15 @@ static int read_vocab(id_list *l, sh_arena *arena, const char *json, size_t n, c
         if (!text.p) rc = sh_fail_nomem(err, text.n);
         if (rc < 0 || (ev = sh_json_next(&r, err)) < 0) break;
         if (ev != SH_JSON_NUMBER || !r.is_int || r.integer < 0 || r.integer >= MAX_ID)
-            rc = sh_fail(err, SH_E_CORRUPT, "%s: byte %zu: expected a token id from 0 to %d", where, (size_t)(r.p - r.begin), MAX_ID - 1);
+            rc = sh_fail(err, SH_E_CORRUPT, "%s: byte %zu: expected a token id from 0 to %d", where,
+                         (size_t)(r.p - r.begin), MAX_ID - 1);
         else
             rc = list_add(l, text, r.integer, err);
     }
     if (rc == SH_OK && ev < 0) rc = ev;
     if (rc == SH_OK && (!l->n || (size_t)l->max_id > 2 * l->n + 65536))
-        rc = sh_fail(err, SH_E_CORRUPT, "%s: %zu tokens with ids up to %lld", where, l->n, (long long)l->max_id);
+        rc = sh_fail(err, SH_E_CORRUPT, "%s: %zu tokens with ids up to %lld", where, l->n,
+                     (long long)l->max_id);
     sh_json_reader_clear(&r);
     return rc;
 }
@@ -65,8 +67,9 @@ static bool has_letters_only(sh_str s)
 /* "<|endoftext|>" and the like stand in the vocabulary without a mark; they are the control tokens. */
 static bool is_control_name(sh_str s)
 {
-    return (s.n > 4 && memcmp(s.p, "<|", 2) == 0 && memcmp(s.p + s.n - 2, "|>", 2) == 0) || sh_str_is(s, "<s>") ||
-           sh_str_is(s, "</s>") || sh_str_is(s, "<pad>") || sh_str_is(s, "<unk>") || sh_str_is(s, "<mask>");
+    return (s.n > 4 && memcmp(s.p, "<|", 2) == 0 && memcmp(s.p + s.n - 2, "|>", 2) == 0) ||
+           sh_str_is(s, "<s>") || sh_str_is(s, "</s>") || sh_str_is(s, "<pad>") || sh_str_is(s, "<unk>") ||
+           sh_str_is(s, "<mask>");
 }
 
 static int build_vocab(sh_tokenizer *t, const id_list *l, sh_err *err)
@@ -77,7 +80,8 @@ static int build_vocab(sh_tokenizer *t, const id_list *l, sh_err *err)
     if (!e) return SH_E_NOMEM;
     for (size_t i = 0; i < l->n; i++) {
         bool control = is_control_name(l->text[i]);
-        e[l->id[i]] = (tok_entry){l->text[i], control ? TOK_CONTROL : TOK_NORMAL, true, !has_letters_only(l->text[i])};
+        e[l->id[i]] =
+            (tok_entry){l->text[i], control ? TOK_CONTROL : TOK_NORMAL, true, !has_letters_only(l->text[i])};
     }
     rc = vocab_build(&t->vocab, t->arena, e, n, true, err);
     for (int32_t i = 0; rc == SH_OK && i < t->vocab.n; i++) {
@@ -110,8 +114,11 @@ static int read_merges(sh_tokenizer *t, const char *p, size_t n, const char *whe
         if (!line.n || (line_no == 1 && line.n >= 8 && memcmp(line.p, "#version", 8) == 0)) continue;
         const char *space = memchr(line.p, ' ', line.n);
         size_t cut = space ? (size_t)(space - line.p) : 0;
-        if (!space || !cut) return sh_fail(err, SH_E_CORRUPT, "%s: line %zu of the merges is not \"left right\"", where, line_no);
-        rc = tok_bpe_merge(t, sh_str_n(line.p, cut), sh_str_n(space + 1, line.n - cut - 1), rank++, true, where, err);
+        if (!space || !cut)
+            return sh_fail(err, SH_E_CORRUPT, "%s: line %zu of the merges is not \"left right\"", where,
+                           line_no);
+        rc = tok_bpe_merge(t, sh_str_n(line.p, cut), sh_str_n(space + 1, line.n - cut - 1), rank++, true,
+                           where, err);
     }
     t->bpe.n_merges = rank;
     return rc < 0 ? rc : tok_bpe_end(t, true, where, err);
@@ -119,7 +126,10 @@ static int read_merges(sh_tokenizer *t, const char *p, size_t n, const char *whe
 
 static void pick_ids(sh_tokenizer *t)
 {
-    static const char *const eos[] = {"<|end_of_text|>", "</s>", "<|endoftext|>"}, *const bos[] = {"<|begin_of_text|>", "<s>", "<|endoftext|>"};
+    static const char *const eos[] = {"<|end_of_text|>", "</s>", "<|endoftext|>"}, *const bos[] = {
+                                                                                       "<|begin_of_text|>",
+                                                                                       "<s>",
+                                                                                       "<|endoftext|>"};
     for (size_t i = 0; i < 3; i++) {
         if (t->eos < 0) t->eos = sh_tokenizer_find(t, eos[i]);
         if (t->bos < 0) t->bos = sh_tokenizer_find(t, bos[i]);
@@ -140,8 +150,9 @@ static int build(sh_tokenizer *t, const id_list *l, const char *merges, size_t n
     return tok_finish(t, err);
 }
 
-int sh_tokenizer_from_bpe_files(sh_tokenizer **out, const char *vocab_json, size_t n_vocab, const char *merges,
-                                size_t n_merges, const char *pattern, const char *where, sh_err *err)
+int sh_tokenizer_from_bpe_files(sh_tokenizer **out, const char *vocab_json, size_t n_vocab,
+                                const char *merges, size_t n_merges, const char *pattern, const char *where,
+                                sh_err *err)
 {
     id_list l = {.max_id = -1};
     sh_tokenizer *t = NULL;

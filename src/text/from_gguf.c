@@ -5,7 +5,8 @@
 
 static uint8_t type_at(const sh_vocab_desc *d, size_t i)
 {
-    return d->types && d->types[i] >= TOK_NORMAL && d->types[i] <= TOK_BYTE ? (uint8_t)d->types[i] : TOK_NORMAL;
+    return d->types && d->types[i] >= TOK_NORMAL && d->types[i] <= TOK_BYTE ? (uint8_t)d->types[i]
+                                                                            : TOK_NORMAL;
 }
 
 static bool in_model(enum tok_model model, uint8_t type)
@@ -33,7 +34,8 @@ static int build_vocab(sh_tokenizer *t, const sh_vocab_desc *d, bool byte_level,
     return SH_OK;
 }
 
-/* Control and user-defined tokens are cut out of the raw text; only the first kind is refused in plain text. */
+/* Control and user-defined tokens are cut out of the raw text; only the first kind is refused in plain text.
+ */
 static int add_added(sh_tokenizer *t, sh_err *err)
 {
     int rc = SH_OK;
@@ -52,9 +54,11 @@ static int add_merges(sh_tokenizer *t, const sh_vocab_desc *d, const char *where
     for (size_t i = 0; i < d->n_merges && rc == SH_OK; i++) {
         sh_str m = d->merges[i];
         const char *space = m.n > 2 ? memchr(m.p + 1, ' ', m.n - 1) : NULL;
-        if (!space) return sh_fail(err, SH_E_CORRUPT, "%s: merge %zu has no space between its parts", where, i);
+        if (!space)
+            return sh_fail(err, SH_E_CORRUPT, "%s: merge %zu has no space between its parts", where, i);
         size_t n = (size_t)(space - m.p);
-        rc = tok_bpe_merge(t, sh_str_n(m.p, n), sh_str_n(space + 1, m.n - n - 1), (uint32_t)i, false, where, err);
+        rc = tok_bpe_merge(t, sh_str_n(m.p, n), sh_str_n(space + 1, m.n - n - 1), (uint32_t)i, false, where,
+                           err);
     }
     return rc < 0 ? rc : tok_bpe_end(t, false, where, err);
 }
@@ -71,7 +75,8 @@ static int build_gpt2(sh_tokenizer *t, const sh_vocab_desc *d, const char *where
     const char *pre = d->pre ? d->pre : "default";
     int rc;
     t->model = MODEL_BPE;
-    if (!d->merges) return sh_fail(err, SH_E_CORRUPT, "%s: a gpt2 vocabulary without tokenizer.ggml.merges", where);
+    if (!d->merges)
+        return sh_fail(err, SH_E_CORRUPT, "%s: a gpt2 vocabulary without tokenizer.ggml.merges", where);
     if ((rc = build_vocab(t, d, true, err)) < 0 || (rc = tok_set_pre(t, pre, where, err)) < 0) return rc;
     split_step *s = tok_push_split(t, SPLIT_BYTES, err);
     if (!s || !tok_push_dec(t, DEC_BYTES, err)) return SH_E_NOMEM;
@@ -85,7 +90,8 @@ static int build_gemma4(sh_tokenizer *t, const sh_vocab_desc *d, const char *whe
 {
     int rc;
     t->model = MODEL_BPE;
-    if (!d->merges) return sh_fail(err, SH_E_CORRUPT, "%s: a gemma4 vocabulary without tokenizer.ggml.merges", where);
+    if (!d->merges)
+        return sh_fail(err, SH_E_CORRUPT, "%s: a gemma4 vocabulary without tokenizer.ggml.merges", where);
     if ((rc = build_vocab(t, d, false, err)) < 0) return rc;
     if (!push_replace(t, " ", META, err)) return SH_E_NOMEM;
     split_step *s = tok_push_split(t, SPLIT_PATTERN, err);
@@ -118,12 +124,16 @@ static int push_spm(sh_tokenizer *t, const sh_vocab_desc *d, const char *where, 
     dec->keep_first = !s->dummy_prefix && !s->remove_spaces;
     dec->all_leading = s->remove_spaces;
     t->bpe.byte_fallback = has_bytes(&t->vocab);
-    return d->charsmap && d->n_charsmap ? tok_set_charsmap(s, t->arena, d->charsmap, d->n_charsmap, where, err) : SH_OK;
+    return d->charsmap && d->n_charsmap
+               ? tok_set_charsmap(s, t->arena, d->charsmap, d->n_charsmap, where, err)
+               : SH_OK;
 }
 
 static int check_scores(const sh_vocab_desc *d, const char *where, sh_err *err)
 {
-    if (!d->scores) return sh_fail(err, SH_E_CORRUPT, "%s: a %s vocabulary without tokenizer.ggml.scores", where, d->model);
+    if (!d->scores)
+        return sh_fail(err, SH_E_CORRUPT, "%s: a %s vocabulary without tokenizer.ggml.scores", where,
+                       d->model);
     for (size_t i = 0; i < d->n_tokens; i++)
         if (!(d->scores[i] > -1e30f && d->scores[i] < 1e30f))
             return sh_fail(err, SH_E_CORRUPT, "%s: the score of token %zu is not a number", where, i);
@@ -153,7 +163,8 @@ static int build_t5(sh_tokenizer *t, const sh_vocab_desc *d, const char *where, 
     return tok_template_bos_eos(t, d->add_bos == 1, d->add_eos != 0, err);
 }
 
-/* Pieces that begin a word carry U+2581, those that continue one carry nothing. The text is read as uncased BERT does. */
+/* Pieces that begin a word carry U+2581, those that continue one carry nothing. The text is read as uncased
+ * BERT does. */
 static int build_bert(sh_tokenizer *t, const sh_vocab_desc *d, sh_err *err)
 {
     int rc;
@@ -187,9 +198,10 @@ static void copy_ids(sh_tokenizer *t, const sh_vocab_desc *d)
     int32_t n = (int32_t)(d->n_tokens < INT32_MAX ? d->n_tokens : INT32_MAX);
     const struct {
         sh_token *to, from;
-    } ids[] = {{&t->unk, d->unk}, {&t->bos, d->bos}, {&t->eos, d->eos}, {&t->eot, d->eot}, {&t->eom, d->eom},
+    } ids[] = {{&t->unk, d->unk}, {&t->bos, d->bos}, {&t->eos, d->eos}, {&t->eot, d->eot},  {&t->eom, d->eom},
                {&t->sep, d->sep}, {&t->pad, d->pad}, {&t->cls, d->cls}, {&t->mask, d->mask}};
-    for (size_t i = 0; i < sizeof ids / sizeof *ids; i++) *ids[i].to = ids[i].from >= 0 && ids[i].from < n ? ids[i].from : -1;
+    for (size_t i = 0; i < sizeof ids / sizeof *ids; i++)
+        *ids[i].to = ids[i].from >= 0 && ids[i].from < n ? ids[i].from : -1;
     t->add_bos = d->add_bos;
     t->add_eos = d->add_eos;
 }
@@ -221,7 +233,8 @@ int sh_tokenizer_from_vocab(sh_tokenizer **out, const sh_vocab_desc *d, const ch
     else if (strcmp(d->model, "gemma4") == 0)
         rc = build_gemma4(t, d, where, err);
     else
-        rc = sh_fail(err, SH_E_UNSUPPORTED, "%s: the tokenizer model \"%.64s\" is not known", where, d->model);
+        rc =
+            sh_fail(err, SH_E_UNSUPPORTED, "%s: the tokenizer model \"%.64s\" is not known", where, d->model);
     if (rc == SH_OK) {
         find_unknown(t);
         if ((rc = add_added(t, err)) == SH_OK) rc = tok_finish(t, err);

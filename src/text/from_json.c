@@ -1,7 +1,7 @@
 /* from_json.c - tokenizer.json: the vocabulary and merges are streamed, the small sections become trees.
  *
- * A vocabulary of 150,000 entries is most of the file; its strings are views into the text unless an escape had to be
- * decoded. The order of members is free, so everything is collected first and built afterwards. */
+ * A vocabulary of 150,000 entries is most of the file; its strings are views into the text unless an escape
+ * had to be decoded. The order of members is free, so everything is collected first and built afterwards. */
 #include "text/from_json.h"
 
 #include <string.h>
@@ -23,7 +23,7 @@ typedef struct json_doc {
     const char *where;
     json_token *tokens;
     size_t n_tokens, cap_tokens;
-    sh_str *merges; /* two each */
+    sh_str *merges;              /* two each */
     size_t n_merges, cap_merges; /* counted in strings */
     sh_str type, unk_token, prefix, suffix;
     bool has_unk_token, is_list, byte_fallback, fuse_unk, ignore_merges, has_model;
@@ -181,8 +181,9 @@ static int read_model(json_doc *d, sh_json_reader *r)
             rc = read_str(d, r, &d->type);
         } else if (sh_str_is(key, "vocab")) {
             if ((ev = sh_json_next(r, d->err)) < 0) return ev;
-            rc = ev == SH_JSON_OBJECT ? read_vocab_object(d, r)
-                 : ev == SH_JSON_ARRAY ? read_vocab_list(d, r) : wrong(d, r, "expected a vocabulary");
+            rc = ev == SH_JSON_OBJECT  ? read_vocab_object(d, r)
+                 : ev == SH_JSON_ARRAY ? read_vocab_list(d, r)
+                                       : wrong(d, r, "expected a vocabulary");
         } else if (sh_str_is(key, "merges")) {
             rc = read_merges(d, r);
         } else if (sh_str_is(key, "unk_token")) {
@@ -237,7 +238,8 @@ static int read_document(json_doc *d, sh_json_reader *r)
 
 static int parse_section(sh_str text, json_t **out, const char *where, sh_err *err)
 {
-    while (text.n && (*text.p == ' ' || *text.p == '\n' || *text.p == '\r' || *text.p == '\t')) text.p++, text.n--;
+    while (text.n && (*text.p == ' ' || *text.p == '\n' || *text.p == '\r' || *text.p == '\t'))
+        text.p++, text.n--;
     if (!text.n || *text.p == 'n') return SH_OK;
     return sh_json_parse(out, text.p, text.n, where, err);
 }
@@ -260,7 +262,8 @@ static int added_of(const json_t *v, tok_added *a, const char *where, sh_err *er
     const json_t *content = json_object_get(v, "content");
     json_int_t id = json_integer_value(json_object_get(v, "id"));
     if (!json_is_string(content) || !json_is_integer(json_object_get(v, "id")) || id < 0 || id >= MAX_ID)
-        return sh_fail(err, SH_E_CORRUPT, "%s: an added token needs \"content\" and an \"id\" below 16777216", where);
+        return sh_fail(err, SH_E_CORRUPT, "%s: an added token needs \"content\" and an \"id\" below 16777216",
+                       where);
     *a = (tok_added){.id = (int32_t)id,
                      .content = sh_str_n(json_string_value(content), json_string_length(content)),
                      .single_word = json_is_true(json_object_get(v, "single_word")),
@@ -279,20 +282,25 @@ static int count_ids(const json_doc *d, const json_t *added, size_t *n, sh_err *
     *n = 0;
     for (i = 0; i < d->n_tokens; i++)
         if ((size_t)d->tokens[i].id >= *n) *n = (size_t)d->tokens[i].id + 1;
-    json_array_foreach(added, i, item) {
+    json_array_foreach(added, i, item)
+    {
         int rc = added_of(item, &a, d->where, err);
         if (rc < 0) return rc;
         if ((size_t)a.id >= *n) *n = (size_t)a.id + 1;
     }
     if (*n > 2 * (d->n_tokens + json_array_size(added)) + 65536)
-        return sh_fail(err, SH_E_CORRUPT, "%s: token ids reach %zu, but there are only %zu tokens", d->where, *n - 1,
-                       d->n_tokens + json_array_size(added));
+        return sh_fail(err, SH_E_CORRUPT, "%s: token ids reach %zu, but there are only %zu tokens", d->where,
+                       *n - 1, d->n_tokens + json_array_size(added));
     return SH_OK;
 }
 
-static bool is_byte_name(sh_str s) { return s.n == 6 && memcmp(s.p, "<0x", 3) == 0 && s.p[5] == '>'; }
+static bool is_byte_name(sh_str s)
+{
+    return s.n == 6 && memcmp(s.p, "<0x", 3) == 0 && s.p[5] == '>';
+}
 
-static int build_vocab(sh_tokenizer *t, const json_doc *d, const json_parts *parts, double **scores, sh_err *err)
+static int build_vocab(sh_tokenizer *t, const json_doc *d, const json_parts *parts, double **scores,
+                       sh_err *err)
 {
     size_t n, i;
     const json_t *item;
@@ -310,7 +318,8 @@ static int build_vocab(sh_tokenizer *t, const json_doc *d, const json_parts *par
         e[tok->id] = (tok_entry){tok->text, byte ? TOK_BYTE : TOK_NORMAL, true, false};
         (*scores)[tok->id] = tok->score;
     }
-    json_array_foreach(parts->added, i, item) {
+    json_array_foreach(parts->added, i, item)
+    {
         tok_added a;
         if ((rc = added_of(item, &a, d->where, err)) < 0) goto out;
         bool known = e[a.id].text.p && sh_str_eq(e[a.id].text, a.content);
@@ -320,9 +329,11 @@ static int build_vocab(sh_tokenizer *t, const json_doc *d, const json_parts *par
     bool bytes = t->model == MODEL_BPE && (json_has_type(parts->pre_tokenizer, "ByteLevel") ||
                                            json_has_type(parts->normalizer, "ByteLevel"));
     rc = vocab_build(&t->vocab, t->arena, e, n, bytes, err);
-    json_array_foreach(parts->added, i, item) {
+    json_array_foreach(parts->added, i, item)
+    {
         tok_added a;
-        if (rc < 0 || (rc = added_of(item, &a, d->where, err)) < 0 || (rc = tok_added_add(t, &a, err)) < 0) break;
+        if (rc < 0 || (rc = added_of(item, &a, d->where, err)) < 0 || (rc = tok_added_add(t, &a, err)) < 0)
+            break;
     }
 out:
     sh_free(e);
@@ -334,13 +345,19 @@ static int pick_model(sh_tokenizer *t, const json_doc *d, sh_err *err)
     static const struct {
         const char *name;
         enum tok_model model;
-    } names[] = {{"BPE", MODEL_BPE}, {"Unigram", MODEL_UNIGRAM}, {"WordPiece", MODEL_WORDPIECE}, {"WordLevel", MODEL_WORDLEVEL}};
+    } names[] = {{"BPE", MODEL_BPE},
+                 {"Unigram", MODEL_UNIGRAM},
+                 {"WordPiece", MODEL_WORDPIECE},
+                 {"WordLevel", MODEL_WORDLEVEL}};
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)
         if (sh_str_is(d->type, names[i].name)) return t->model = names[i].model, SH_OK;
     if (d->type.n)
         return sh_fail(err, SH_E_UNSUPPORTED, "%s: a model of type \"%.*s\" is not known", d->where,
                        (int)(d->type.n < 64 ? d->type.n : 64), d->type.p);
-    t->model = d->is_list ? MODEL_UNIGRAM : d->n_merges ? MODEL_BPE : d->max_chars >= 0 ? MODEL_WORDPIECE : MODEL_WORDLEVEL;
+    t->model = d->is_list          ? MODEL_UNIGRAM
+               : d->n_merges       ? MODEL_BPE
+               : d->max_chars >= 0 ? MODEL_WORDPIECE
+                                   : MODEL_WORDLEVEL;
     return SH_OK;
 }
 
@@ -352,17 +369,20 @@ static int build_model(sh_tokenizer *t, const json_doc *d, const double *scores,
     t->bpe.ignore_merges = d->ignore_merges;
     if (d->unk_token.n) t->unk = vocab_find_text(&t->vocab, d->unk_token.p, d->unk_token.n);
     if (t->model == MODEL_UNIGRAM) {
-        if (!d->is_list) return sh_fail(err, SH_E_CORRUPT, "%s: a Unigram vocabulary must be a list", d->where);
+        if (!d->is_list)
+            return sh_fail(err, SH_E_CORRUPT, "%s: a Unigram vocabulary must be a list", d->where);
         t->unk = d->unk_id >= 0 && d->unk_id < t->vocab.n ? (int32_t)d->unk_id : -1;
         return tok_unigram_build(t, scores, false, err);
     }
     char *prefix = d->prefix.n ? sh_arena_strndup(t->arena, d->prefix.p, d->prefix.n) : NULL;
     char *suffix = d->suffix.n ? sh_arena_strndup(t->arena, d->suffix.p, d->suffix.n) : NULL;
-    if ((d->prefix.n && !prefix) || (d->suffix.n && !suffix)) return sh_fail_nomem(err, d->prefix.n + d->suffix.n);
+    if ((d->prefix.n && !prefix) || (d->suffix.n && !suffix))
+        return sh_fail_nomem(err, d->prefix.n + d->suffix.n);
     if (t->model != MODEL_BPE) {
         t->wordpiece.max_chars = d->max_chars >= 0 ? (size_t)d->max_chars : 100;
         if ((rc = tok_symbols(t, err)) < 0) return rc;
-        return t->model == MODEL_WORDLEVEL ? SH_OK : tok_wordpiece_build(t, false, prefix ? prefix : "##", err);
+        return t->model == MODEL_WORDLEVEL ? SH_OK
+                                           : tok_wordpiece_build(t, false, prefix ? prefix : "##", err);
     }
     if (d->prefix.n > 16 || d->suffix.n > 16)
         return sh_fail(err, SH_E_LIMIT, "%s: a subword prefix or suffix is longer than 16 bytes", d->where);
@@ -391,8 +411,8 @@ out:
     return rc;
 }
 
-int sh_tokenizer_from_json(sh_tokenizer **out, const char *json, size_t n, const char *config_json, size_t n_config,
-                           const char *where, sh_err *err)
+int sh_tokenizer_from_json(sh_tokenizer **out, const char *json, size_t n, const char *config_json,
+                           size_t n_config, const char *where, sh_err *err)
 {
     sh_tokenizer *t = NULL;
     json_parts parts = {0};
@@ -402,7 +422,8 @@ int sh_tokenizer_from_json(sh_tokenizer **out, const char *json, size_t n, const
     d.arena = sh_arena_open();
     int rc = d.arena ? tok_new(&t, err) : sh_fail_nomem(err, 1);
     if (rc < 0 || (rc = read_document(&d, &r)) < 0) goto out;
-    if ((rc = parse_sections(&d, &parts, sh_str_n(config_json, config_json ? n_config : 0), err)) < 0) goto out;
+    if ((rc = parse_sections(&d, &parts, sh_str_n(config_json, config_json ? n_config : 0), err)) < 0)
+        goto out;
     if ((rc = build(t, &d, &parts, err)) < 0) goto out;
     *out = t;
     t = NULL;

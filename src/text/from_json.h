@@ -1,4 +1,5 @@
-/* text/from_json.h - what from_json.c read of a tokenizer.json, for from_json_parts.c which builds the stages. */
+/* text/from_json.h - what from_json.c read of a tokenizer.json, for from_json_parts.c which builds the
+ * stages. */
 #ifndef SH_TEXT_FROM_JSON_H
 #define SH_TEXT_FROM_JSON_H
 
@@ -14,7 +15,8 @@ typedef struct json_parts {
 /* Whether the tree has an object of this "type" at any depth. */
 bool json_has_type(const json_t *v, const char *type);
 
-/* Each builds one stage of t. where names the file in messages. SH_E_UNSUPPORTED names a type nobody here knows. */
+/* Each builds one stage of t. where names the file in messages. SH_E_UNSUPPORTED names a type nobody here
+ * knows. */
 int json_build_normalizer(sh_tokenizer *t, const json_t *v, const char *where, sh_err *err);
 int json_build_splits(sh_tokenizer *t, const json_t *v, const char *where, sh_err *err);
 int json_build_decoder(sh_tokenizer *t, const json_t *v, const char *where, sh_err *err);

@@ -1,11 +1,11 @@
 /* from_spm.c - sentencepiece's tokenizer.model and llama2.c's tokenizer.bin.
  *
- * tokenizer.model is a protobuf message; only these fields matter here (numbers from sentencepiece_model.proto):
- *   ModelProto      1 pieces (repeated), 2 trainer_spec, 3 normalizer_spec
+ * tokenizer.model is a protobuf message; only these fields matter here (numbers from
+ * sentencepiece_model.proto): ModelProto      1 pieces (repeated), 2 trainer_spec, 3 normalizer_spec
  *   SentencePiece   1 piece, 2 score (fixed32), 3 type
- *   TrainerSpec     3 model_type, 24 treat_whitespace_as_suffix, 35 byte_fallback, 40..43 unk, bos, eos, pad id
- *   NormalizerSpec  2 precompiled_charsmap, 3 add_dummy_prefix, 4 remove_extra_whitespaces, 5 escape_whitespaces
- * The wire reader is bounded by the message it is in and skips what it does not know. */
+ *   TrainerSpec     3 model_type, 24 treat_whitespace_as_suffix, 35 byte_fallback, 40..43 unk, bos, eos, pad
+ * id NormalizerSpec  2 precompiled_charsmap, 3 add_dummy_prefix, 4 remove_extra_whitespaces, 5
+ * escape_whitespaces The wire reader is bounded by the message it is in and skips what it does not know. */
 #include "text/tokenizer_internal.h"
 
 #include <string.h>
@@ -18,8 +18,8 @@ typedef struct wire {
 
 typedef struct field {
     uint32_t number;
-    uint64_t value;  /* varint, fixed32, fixed64 */
-    wire bytes;      /* length-delimited */
+    uint64_t value; /* varint, fixed32, fixed64 */
+    wire bytes;     /* length-delimited */
     unsigned kind;
 } field;
 
@@ -84,12 +84,14 @@ static bool read_piece(wire w, tok_entry *e, float *score)
     *e = (tok_entry){.text = {"", 0}, .type = TOK_NORMAL};
     *score = 0;
     while ((more = get_field(&w, &f)) > 0) {
-        if (f.number == 1 && f.kind == 2) e->text = sh_str_n((const char *)f.bytes.p, (size_t)(f.bytes.end - f.bytes.p));
+        if (f.number == 1 && f.kind == 2)
+            e->text = sh_str_n((const char *)f.bytes.p, (size_t)(f.bytes.end - f.bytes.p));
         if (f.number == 2 && f.kind == 5) {
             uint32_t bits = (uint32_t)f.value;
             memcpy(score, &bits, 4);
         }
-        if (f.number == 3 && f.kind == 0 && f.value >= TOK_NORMAL && f.value <= TOK_BYTE) e->type = (uint8_t)f.value;
+        if (f.number == 3 && f.kind == 0 && f.value >= TOK_NORMAL && f.value <= TOK_BYTE)
+            e->type = (uint8_t)f.value;
     }
     e->in_model = e->type == TOK_NORMAL || e->type == TOK_USER || e->type == TOK_UNUSED;
     return more == 0 && *score > -1e30f && *score < 1e30f;
@@ -175,12 +177,12 @@ static int read_model(spm_file *s, wire all, const char *where, sh_err *err)
         if (f.number == 3) ok = read_normalizer(f.bytes, s);
     }
     if (more < 0 || !ok)
-        return sh_fail(err, SH_E_CORRUPT, "%s: byte %zu: not a sentencepiece model (a broken protobuf field)", where,
-                       (size_t)(w.p - all.p));
+        return sh_fail(err, SH_E_CORRUPT, "%s: byte %zu: not a sentencepiece model (a broken protobuf field)",
+                       where, (size_t)(w.p - all.p));
     if (!s->n) return sh_fail(err, SH_E_CORRUPT, "%s: a sentencepiece model without pieces", where);
     if (s->model_type != 1 && s->model_type != 2)
-        return sh_fail(err, SH_E_UNSUPPORTED, "%s: sentencepiece model type %llu is neither unigram nor BPE", where,
-                       (unsigned long long)s->model_type);
+        return sh_fail(err, SH_E_UNSUPPORTED, "%s: sentencepiece model type %llu is neither unigram nor BPE",
+                       where, (unsigned long long)s->model_type);
     return SH_OK;
 }
 
@@ -191,7 +193,10 @@ static int add_added(sh_tokenizer *t, sh_err *err)
     for (int32_t i = 0; i < t->vocab.n && rc == SH_OK; i++) {
         uint8_t type = t->vocab.type[i];
         if (type != TOK_CONTROL && type != TOK_USER && type != TOK_UNKNOWN) continue;
-        tok_added a = {.id = i, .content = vocab_text(&t->vocab, i), .special = type != TOK_USER, .normalized = type == TOK_USER};
+        tok_added a = {.id = i,
+                       .content = vocab_text(&t->vocab, i),
+                       .special = type != TOK_USER,
+                       .normalized = type == TOK_USER};
         rc = tok_added_add(t, &a, err);
     }
     return rc;
@@ -221,7 +226,8 @@ static int build(sh_tokenizer *t, const spm_file *s, bool bos, const char *where
     t->bpe.byte_fallback = s->byte_fallback;
     t->user_frozen = true;
     if (s->charsmap.p < s->charsmap.end &&
-        (rc = tok_set_charsmap(norm, t->arena, s->charsmap.p, (size_t)(s->charsmap.end - s->charsmap.p), where, err)) < 0)
+        (rc = tok_set_charsmap(norm, t->arena, s->charsmap.p, (size_t)(s->charsmap.end - s->charsmap.p),
+                               where, err)) < 0)
         return rc;
     if (t->model == MODEL_UNIGRAM) {
         scores = sh_new_array(s->n, sizeof *scores, err);
@@ -253,9 +259,17 @@ static int finish(sh_tokenizer **out, spm_file *s, bool bos, const char *where, 
     return rc;
 }
 
-int sh_tokenizer_from_sentencepiece(sh_tokenizer **out, const void *data, size_t n, const char *where, sh_err *err)
+int sh_tokenizer_from_sentencepiece(sh_tokenizer **out, const void *data, size_t n, const char *where,
+                                    sh_err *err)
 {
-    spm_file s = {.model_type = 1, .dummy_prefix = true, .remove_spaces = true, .escape = true, .unk = 0, .bos = 1, .eos = 2, .pad = -1};
+    spm_file s = {.model_type = 1,
+                  .dummy_prefix = true,
+                  .remove_spaces = true,
+                  .escape = true,
+                  .unk = 0,
+                  .bos = 1,
+                  .eos = 2,
+                  .pad = -1};
     wire all = {data, (const uint8_t *)data + n};
     int rc = read_model(&s, all, where, err);
     if (rc == SH_OK) rc = finish(out, &s, s.model_type == 2, where, err);
@@ -265,8 +279,8 @@ int sh_tokenizer_from_sentencepiece(sh_tokenizer **out, const void *data, size_t
 }
 
 /* max_token_length u32, then per token: score f32, length u32, bytes; spaces in place of U+2581. */
-static int read_llama2c(spm_file *s, sh_arena *arena, const uint8_t *p, size_t n, int32_t vocab_size, const char *where,
-                        sh_err *err)
+static int read_llama2c(spm_file *s, sh_arena *arena, const uint8_t *p, size_t n, int32_t vocab_size,
+                        const char *where, sh_err *err)
 {
     size_t at = 4;
     sh_buf text = {0};
@@ -292,7 +306,8 @@ static int read_llama2c(spm_file *s, sh_arena *arena, const uint8_t *p, size_t n
                 sh_buf_putc(&text, (char)p[at + 8 + i]);
         sh_str str = sh_buf_str(&text);
         bool named = s->n == 1 || s->n == 2; /* "\n<s>\n" and "\n</s>\n": what llama2.c prints for them */
-        if (named && str.n > 2 && str.p[0] == '\n' && str.p[str.n - 1] == '\n') str = sh_str_n(str.p + 1, str.n - 2);
+        if (named && str.n > 2 && str.p[0] == '\n' && str.p[str.n - 1] == '\n')
+            str = sh_str_n(str.p + 1, str.n - 2);
         bool byte = str.n == 6 && memcmp(str.p, "<0x", 3) == 0 && str.p[5] == '>';
         uint8_t type = s->n == 0 ? TOK_UNKNOWN : named ? TOK_CONTROL : byte ? TOK_BYTE : TOK_NORMAL;
         const char *copy = sh_arena_strndup(arena, str.p, str.n);
@@ -306,10 +321,17 @@ static int read_llama2c(spm_file *s, sh_arena *arena, const uint8_t *p, size_t n
     return rc;
 }
 
-int sh_tokenizer_from_llama2c(sh_tokenizer **out, const void *data, size_t n, int32_t vocab_size, const char *where,
-                              sh_err *err)
+int sh_tokenizer_from_llama2c(sh_tokenizer **out, const void *data, size_t n, int32_t vocab_size,
+                              const char *where, sh_err *err)
 {
-    spm_file s = {.model_type = 2, .dummy_prefix = true, .escape = true, .byte_fallback = true, .unk = 0, .bos = 1, .eos = 2, .pad = -1};
+    spm_file s = {.model_type = 2,
+                  .dummy_prefix = true,
+                  .escape = true,
+                  .byte_fallback = true,
+                  .unk = 0,
+                  .bos = 1,
+                  .eos = 2,
+                  .pad = -1};
     sh_arena *arena = sh_arena_open();
     int rc = arena ? read_llama2c(&s, arena, data, n, vocab_size, where, err) : sh_fail_nomem(err, 1);
     if (rc == SH_OK) rc = finish(out, &s, true, where, err);

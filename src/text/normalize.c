@@ -1,8 +1,8 @@
 /* normalize.c - the normaliser steps of tokenizer files.
  *
- * Unicode forms work on the stretches that can change: a starter without a decomposition bounds them on both sides, so
- * running text costs one property look-up per character. utf8proc decomposes and composes; the canonical order is made
- * here, by counting, because a megabyte of combining marks must not cost a square. */
+ * Unicode forms work on the stretches that can change: a starter without a decomposition bounds them on both
+ * sides, so running text costs one property look-up per character. utf8proc decomposes and composes; the
+ * canonical order is made here, by counting, because a megabyte of combining marks must not cost a square. */
 #include "text/tokenizer_internal.h"
 
 #include <string.h>
@@ -57,11 +57,15 @@ static bool is_inert(const form *f, uint32_t cp)
     if (cp >= 0x1100 && cp <= 0x11ff) return false;
     if (cp >= 0xac00 && cp <= 0xd7a3) return f->compose;
     const utf8proc_property_t *p = utf8proc_get_property((utf8proc_int32_t)cp);
-    return p->decomp_seqindex == UINT16_MAX && p->combining_class == 0 && p->category != UTF8PROC_CATEGORY_MN &&
-           p->category != UTF8PROC_CATEGORY_MC && p->category != UTF8PROC_CATEGORY_ME;
+    return p->decomp_seqindex == UINT16_MAX && p->combining_class == 0 &&
+           p->category != UTF8PROC_CATEGORY_MN && p->category != UTF8PROC_CATEGORY_MC &&
+           p->category != UTF8PROC_CATEGORY_ME;
 }
 
-static uint8_t ccc(int32_t cp) { return (uint8_t)utf8proc_get_property(cp)->combining_class; }
+static uint8_t ccc(int32_t cp)
+{
+    return (uint8_t)utf8proc_get_property(cp)->combining_class;
+}
 
 /* Stable sort of one run of marks by combining class. */
 static bool order_run(int32_t *cp, size_t n)
@@ -120,7 +124,8 @@ static void form_stretch(const form *f, const char *p, size_t n, sh_buf *out)
 static void run_form(enum norm_kind kind, sh_str in, sh_buf *out)
 {
     form f = form_of(kind);
-    size_t done = 0, last = 0, len; /* copied up to `done`; `last` is where the latest inert character begins */
+    size_t done = 0, last = 0,
+           len; /* copied up to `done`; `last` is where the latest inert character begins */
     for (size_t i = 0; i < in.n;) {
         size_t run = ascii_run(in.p + i, in.n - i);
         if (run) {
@@ -182,7 +187,8 @@ static int run_replace(const norm_step *s, sh_str in, sh_buf *out, sh_regex_work
     for (size_t from = 0; from <= in.n;) {
         int found = 0;
         if (s->regex) {
-            if ((found = sh_regex_find(s->regex, work, in.p, in.n, from, &begin, &end, err)) < 0) return found;
+            if ((found = sh_regex_find(s->regex, work, in.p, in.n, from, &begin, &end, err)) < 0)
+                return found;
         } else if (s->pattern.n && from < in.n) {
             const char *hit = memmem(in.p + from, in.n - from, s->pattern.p, s->pattern.n);
             found = hit != NULL;
@@ -203,9 +209,10 @@ static void run_nmt(sh_str in, sh_buf *out)
 {
     for (size_t i = 0, len; i < in.n; i += len) {
         uint32_t c = u8_get(in.p + i, &len);
-        if ((c >= 1 && c <= 8) || c == 0xb || (c >= 0xe && c <= 0x1f) || c == 0x7f || c == 0x8f || c == 0x9f) continue;
-        if (c == 9 || c == 10 || c == 12 || c == 13 || c == 0x1680 || (c >= 0x200b && c <= 0x200f) || c == 0x2028 ||
-            c == 0x2029 || c == 0x2581 || c == 0xfeff || c == 0xfffd)
+        if ((c >= 1 && c <= 8) || c == 0xb || (c >= 0xe && c <= 0x1f) || c == 0x7f || c == 0x8f || c == 0x9f)
+            continue;
+        if (c == 9 || c == 10 || c == 12 || c == 13 || c == 0x1680 || (c >= 0x200b && c <= 0x200f) ||
+            c == 0x2028 || c == 0x2029 || c == 0x2581 || c == 0xfeff || c == 0xfffd)
             sh_buf_putc(out, ' ');
         else
             sh_buf_add(out, in.p + i, len);
@@ -221,7 +228,9 @@ static bool bert_clean(const norm_step *s, sh_str in, sh_buf *out)
     sh_buf_reserve(out, in.n);
     for (size_t i = 0, len; i < in.n; i += len) {
         uint32_t cp = u8_get(in.p + i, &len);
-        if (s->clean && (cp == 0 || cp == 0xfffd || (cp != '\t' && cp != '\n' && cp != '\r' && uc_is_other(cp)))) continue;
+        if (s->clean &&
+            (cp == 0 || cp == 0xfffd || (cp != '\t' && cp != '\n' && cp != '\r' && uc_is_other(cp))))
+            continue;
         if (s->clean && uc_is_space(cp)) {
             sh_buf_putc(out, ' ');
         } else if (cp < 0x80) {
@@ -261,13 +270,15 @@ static void run_bert(const norm_step *s, sh_str in, sh_buf *out)
 
 /* --- precompiled charsmap --- */
 
-int tok_set_charsmap(norm_step *s, sh_arena *arena, const void *data, size_t n, const char *where, sh_err *err)
+int tok_set_charsmap(norm_step *s, sh_arena *arena, const void *data, size_t n, const char *where,
+                     sh_err *err)
 {
     const uint8_t *p = data;
     if (n < 4) return sh_fail(err, SH_E_CORRUPT, "%s: a character map of %zu bytes has no header", where, n);
     size_t trie = sh_get_u32(p);
     if (trie % 4 || trie > n - 4)
-        return sh_fail(err, SH_E_CORRUPT, "%s: the character map's trie of %zu bytes does not fit its %zu", where, trie, n);
+        return sh_fail(err, SH_E_CORRUPT, "%s: the character map's trie of %zu bytes does not fit its %zu",
+                       where, trie, n);
     char *copy = sh_arena_strndup(arena, data, n); /* the NUL ends the last string */
     if (!copy) return sh_fail_nomem(err, n);
     s->trie = (const uint8_t *)copy + 4;
@@ -277,7 +288,8 @@ int tok_set_charsmap(norm_step *s, sh_arena *arena, const void *data, size_t n, 
     return SH_OK;
 }
 
-/* Walk the double array (darts-clone's layout) along p; the longest or the first key met. False when none is. */
+/* Walk the double array (darts-clone's layout) along p; the longest or the first key met. False when none is.
+ */
 static bool charsmap_find(const norm_step *s, const char *p, size_t n, bool longest, size_t *len, sh_str *to)
 {
     bool found = false;
@@ -316,7 +328,8 @@ static size_t cluster_end(sh_str in, size_t i)
     return i;
 }
 
-/* The tokenizers library maps whole clusters of up to five bytes by the first key met, else each character so. */
+/* The tokenizers library maps whole clusters of up to five bytes by the first key met, else each character
+ * so. */
 static void run_charsmap(const norm_step *s, sh_str in, sh_buf *out)
 {
     size_t len;
@@ -364,7 +377,8 @@ static void spm_add(const norm_step *s, sh_buf *out, sh_str piece)
 static void run_spm(const norm_step *s, const tok_trie *frozen, sh_str in, sh_buf *out)
 {
     size_t i = 0, len, begin = out->n;
-    while (s->remove_spaces && i < in.n && sh_str_is(spm_prefix(s, frozen, in.p + i, in.n - i, &len), " ")) i += len;
+    while (s->remove_spaces && i < in.n && sh_str_is(spm_prefix(s, frozen, in.p + i, in.n - i, &len), " "))
+        i += len;
     if (i == in.n) return;
     const char *space = s->escape ? META : " ";
     size_t n_space = strlen(space);
@@ -380,14 +394,16 @@ static void run_spm(const norm_step *s, const tok_trie *frozen, sh_str in, sh_bu
         }
         if (!s->remove_spaces) after_space = false;
     }
-    while (s->remove_spaces && out->n - begin >= n_space && memcmp(out->p + out->n - n_space, space, n_space) == 0)
+    while (s->remove_spaces && out->n - begin >= n_space &&
+           memcmp(out->p + out->n - n_space, space, n_space) == 0)
         out->n -= n_space;
     if (s->dummy_prefix && s->suffix) sh_buf_add(out, space, n_space);
 }
 
 /* --- running --- */
 
-static int run_step(const norm_step *s, const tok_trie *frozen, sh_str in, sh_buf *out, sh_regex_work *work, sh_err *err)
+static int run_step(const norm_step *s, const tok_trie *frozen, sh_str in, sh_buf *out, sh_regex_work *work,
+                    sh_err *err)
 {
     switch (s->kind) {
     case NORM_NFC:
@@ -449,6 +465,6 @@ int norm_steps(const norm_step *steps, size_t n_steps, const tok_trie *frozen, s
 int norm_run(tok_enc *e, const char *p, size_t n, sh_str *out)
 {
     const sh_tokenizer *t = e->t;
-    return norm_steps(t->norm, t->n_norm, t->user_frozen ? &t->added.normal : NULL, sh_str_n(p, n), e->norm, &e->regex,
-                      out, e->err);
+    return norm_steps(t->norm, t->n_norm, t->user_frozen ? &t->added.normal : NULL, sh_str_n(p, n), e->norm,
+                      &e->regex, out, e->err);
 }

@@ -1,7 +1,8 @@
 /* pre.c - the splitters that GGUF names in tokenizer.ggml.pre.
  *
- * A name is a row: how a text is cut, step by step. Steps are either a matcher of our own or a pattern; each works on
- * the pieces of the one before. What published vocabularies call by several names has one row per name. */
+ * A name is a row: how a text is cut, step by step. Steps are either a matcher of our own or a pattern; each
+ * works on the pieces of the one before. What published vocabularies call by several names has one row per
+ * name. */
 #include "text/tokenizer_internal.h"
 
 #include <string.h>
@@ -17,28 +18,37 @@ typedef struct pre_step {
 typedef struct pre_row {
     const char *name;
     bool ignore_merges, add_bos;
-    pre_step steps[6]; /* up to the first with pattern NULL and fast FAST_COUNT; {0} is GPT2, so the count is given */
+    pre_step steps[6]; /* up to the first with pattern NULL and fast FAST_COUNT; {0} is GPT2, so the count is
+                          given */
     int n_steps;
 } pre_row;
 
 #define ONE(which) {{NULL, which}}, 1
 #define DIGITS_GPT2 {{PATTERN("\\p{N}")}, {GPT2}}, 2
 #define ASCII_PUNCT "!\"#$%&'()*+,\\-./:;<=>?@\\[\\\\\\]^_`{|}~"
-#define DEEPSEEK3                                                                                                      \
-    {{PATTERN("\\p{N}{1,3}")},                                                                                         \
-     {PATTERN("[\\x{4e00}-\\x{9fa5}\\x{3040}-\\x{309f}\\x{30a0}-\\x{30ff}]+")},                                        \
-     {PATTERN("[" ASCII_PUNCT "][A-Za-z]+|[^\\r\\n\\p{L}\\p{P}\\p{S}]?[\\p{L}\\p{M}]+| ?[\\p{P}\\p{S}]+[\\r\\n]*"      \
-              "|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+")}},                                                                    \
+#define DEEPSEEK3                                                                                            \
+    {{PATTERN("\\p{N}{1,3}")},                                                                               \
+     {PATTERN("[\\x{4e00}-\\x{9fa5}\\x{3040}-\\x{309f}\\x{30a0}-\\x{30ff}]+")},                              \
+     {PATTERN("[" ASCII_PUNCT                                                                                \
+              "][A-Za-z]+|[^\\r\\n\\p{L}\\p{P}\\p{S}]?[\\p{L}\\p{M}]+| ?[\\p{P}\\p{S}]+[\\r\\n]*"            \
+              "|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+")}},                                                          \
         3
-#define LETTERS_LLM                                                                                                    \
-    "\\s?[A-Za-zµÀ-ÖØ-öø-ƺƼ-ƿǄ-ʓʕ-ʯͰ-ͳͶͷͻ-ͽͿΆΈ-ΊΌΎ-ΡΣ-ϵϷ-ҁҊ-ԯԱ-ՖႠ-ჅᎠ-Ᏽᏸ-ᏽᲐ-ᲺᲽ-Ჿᴀ-ᴫᵫ-ᵷᵹ-ᶚḀ-ἕἘ-Ἕἠ-ὅὈ-Ὅὐ-ὗὙὛὝὟ-ώᾀ-ᾴᾶ-ᾼιῂ-ῄῆ-ῌῐ-ΐῖ-Ίῠ-Ῥῲ-ῴῶ-ῼℂℇℊ-ℓℕℙ-ℝℤΩℨK-ℭℯ-ℴℹℼ-ℿⅅ-ⅉⅎↃↄⰀ-ⱻⱾ-ⳤⳫ-ⳮⳲⳳꙀ-ꙭꚀ-ꚛꜢ-ꝯꝱ-ꞇꞋ-ꞎꭰ-ꮿﬀ-ﬆﬓ-ﬗＡ-Ｚａ-ｚ𐐀-𐑏𐒰-𐓓𐓘-𐓻𐲀-𐲲𐳀-𐳲𑢠-𑣟𞤀-𞥃]+"
+#define LETTERS_LLM                                                                                          \
+    "\\s?[A-Za-zµÀ-ÖØ-öø-ƺƼ-ƿǄ-ʓʕ-ʯͰ-ͳͶͷͻ-ͽͿΆΈ-ΊΌΎ-ΡΣ-ϵϷ-ҁҊ-ԯ"                                               \
+    "Ա-ՖႠ-ჅᎠ-Ᏽᏸ-ᏽᲐ-ᲺᲽ-Ჿᴀ-ᴫᵫ-ᵷᵹ-ᶚḀ-ἕἘ-Ἕἠ-ὅὈ-Ὅ"                                                                \
+    "ὐ-ὗὙὛὝὟ-ώᾀ-ᾴᾶ-ᾼιῂ-ῄῆ-ῌῐ-ΐῖ-Ίῠ-Ῥῲ-ῴῶ-ῼ"                                                                  \
+    "ℂℇℊ-ℓℕℙ-ℝℤΩℨK-ℭℯ-ℴℹℼ-ℿⅅ-ⅉⅎↃↄⰀ-ⱻⱾ-ⳤⳫ"                                                                    \
+    "-ⳮⳲⳳꙀ-ꙭꚀ-ꚛꜢ-ꝯꝱ-ꞇꞋ-ꞎꭰ-ꮿﬀ-ﬆﬓ-ﬗＡ-Ｚａ-ｚ𐐀-𐑏"                                                              \
+    "𐒰-𐓓𐓘-𐓻𐲀-𐲲𐳀-𐳲𑢠-𑣟𞤀-𞥃]+"
 #define PUNCT_LLM "\\s?[!-/:-~！-／：-～‘-‟　-。]+"
 #define FALCON_PUNCT "[\\p{P}\\$\\+<=>\\^~\\|`]+"
 #define BLOOM " ?[^(\\s|.,!?…。，、।۔،)]+"
 #define CONTRACTION "(?:'[sS]|'[tT]|'[rR][eE]|'[vV][eE]|'[mM]|'[lL][lL]|'[dD])"
 
+/* clang-format off */
 static const pre_row rows[] = {
-    {"default", false, false, {{PATTERN("[\\p{P}\\$\\+<=>\\^~\\|]+")}, {GPT2}, {PATTERN("\\p{N}+")}, {PATTERN("[0-9][0-9][0-9]")}}, 4},
+    {"default", false, false,
+     {{PATTERN("[\\p{P}\\$\\+<=>\\^~\\|]+")}, {GPT2}, {PATTERN("\\p{N}+")}, {PATTERN("[0-9][0-9][0-9]")}}, 4},
     {"llama-bpe", true, true, ONE(FAST_LLAMA3)},
     {"llama3", true, true, ONE(FAST_LLAMA3)},
     {"llama-v3", true, true, ONE(FAST_LLAMA3)},
@@ -89,7 +99,8 @@ static const pre_row rows[] = {
      {{PATTERN("[\\r\\n]")}, {PATTERN(LETTERS_LLM)}, {PATTERN(PUNCT_LLM)}, {PATTERN("\\s+$")},
       {PATTERN("[一-龥ࠀ-一가-퟿]+")}, {PATTERN("\\p{N}+")}}, 6},
     {"deepseek-coder", false, false,
-     {{PATTERN("[\\r\\n]")}, {PATTERN("\\s?\\p{L}+")}, {PATTERN("\\s?\\p{P}+")}, {PATTERN("[一-龥ࠀ-一가-퟿]+")}, {PATTERN("\\p{N}")}}, 5},
+     {{PATTERN("[\\r\\n]")}, {PATTERN("\\s?\\p{L}+")}, {PATTERN("\\s?\\p{P}+")},
+      {PATTERN("[一-龥ࠀ-一가-퟿]+")}, {PATTERN("\\p{N}")}}, 5},
     {"deepseek-v3", false, false, DEEPSEEK3},
     {"hunyuan-dense", false, false, DEEPSEEK3},
     {"poro-chat", false, false, {{PATTERN(BLOOM)}}, 1},
@@ -97,11 +108,13 @@ static const pre_row rows[] = {
     {"gpt3-finnish", false, false, {{PATTERN(BLOOM)}}, 1},
     {"viking", false, false, {{PATTERN(BLOOM)}, {PATTERN("\\p{N}")}}, 2},
     {"seed-coder", false, false,
-     {{PATTERN(CONTRACTION "|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|\\p{N}{1}| ?[^\\s\\p{L}\\p{N}\\r\\n]+|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+")}}, 1},
+     {{PATTERN(CONTRACTION "|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|\\p{N}{1}"
+               "| ?[^\\s\\p{L}\\p{N}\\r\\n]+|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+")}}, 1},
     {"bailingmoe", false, false,
-     {{PATTERN("'(?:[sSdDmMtT]|[lL][lL]|[vV][eE]|[rR][eE])|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|\\p{N}| ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*"
-               "|\\s*[\\r\\n]|\\s+(?!\\S)|\\s+")}}, 1},
+     {{PATTERN("'(?:[sSdDmMtT]|[lL][lL]|[vV][eE]|[rR][eE])|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+"
+               "|\\p{N}| ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|\\s*[\\r\\n]|\\s+(?!\\S)|\\s+")}}, 1},
 };
+/* clang-format on */
 
 static const pre_row *find_row(const char *pre)
 {
@@ -122,9 +135,15 @@ bool pre_adds_bos(const char *pre)
     return row && row->add_bos;
 }
 
-const char *pre_falcon_punctuation(void) { return FALCON_PUNCT; }
+const char *pre_falcon_punctuation(void)
+{
+    return FALCON_PUNCT;
+}
 
-static const char *source_of(const pre_step *s) { return s->pattern ? s->pattern : fast_source(s->fast); }
+static const char *source_of(const pre_step *s)
+{
+    return s->pattern ? s->pattern : fast_source(s->fast);
+}
 
 const char *pre_of_sources(const char *const *sources, size_t n)
 {
@@ -140,14 +159,16 @@ int tok_set_pre(sh_tokenizer *t, const char *pre, const char *where, sh_err *err
 {
     const pre_row *row = find_row(pre);
     int rc;
-    if (!row) return sh_fail(err, SH_E_UNSUPPORTED, "%s: the pre-tokeniser \"%.64s\" is not known", where, pre);
+    if (!row)
+        return sh_fail(err, SH_E_UNSUPPORTED, "%s: the pre-tokeniser \"%.64s\" is not known", where, pre);
     for (int i = 0; i < row->n_steps; i++) {
         const pre_step *from = &row->steps[i];
         split_step *s = tok_push_split(t, from->pattern ? SPLIT_PATTERN : SPLIT_FAST, err);
         if (!s) return SH_E_NOMEM;
         s->behavior = SPLIT_ISOLATED;
         s->fast = from->fast;
-        if (from->pattern && (rc = tok_add_regex(t, sh_str_of(from->pattern), &s->regex, where, err)) < 0) return rc;
+        if (from->pattern && (rc = tok_add_regex(t, sh_str_of(from->pattern), &s->regex, where, err)) < 0)
+            return rc;
     }
     t->pre = row->name;
     return SH_OK;

@@ -9,7 +9,8 @@
 
 enum {
     MAX_PATTERN = 1 << 16,
-    MATCH_LIMIT = 20 * 1000 * 1000, /* internal match calls; the known patterns need a few per byte of a piece */
+    MATCH_LIMIT =
+        20 * 1000 * 1000, /* internal match calls; the known patterns need a few per byte of a piece */
     DEPTH_LIMIT = 100 * 1000,
     HEAP_LIMIT_KIB = 64 * 1024,
     JIT_STACK_MAX = 4 << 20
@@ -21,13 +22,21 @@ struct sh_regex {
     char *source;
 };
 
-static void *pool_alloc(size_t n, void *ud) { return (void)ud, sh_alloc(1, n); }
-static void pool_free(void *p, void *ud) { (void)ud, sh_free(p); }
+static void *pool_alloc(size_t n, void *ud)
+{
+    return (void)ud, sh_alloc(1, n);
+}
+static void pool_free(void *p, void *ud)
+{
+    (void)ud, sh_free(p);
+}
 
 /* White_Space of Unicode: PCRE2's own \s has U+180E too. */
-#define SPACE_SET "\\x{9}-\\x{d}\\x{20}\\x{85}\\x{a0}\\x{1680}\\x{2000}-\\x{200a}\\x{2028}\\x{2029}\\x{202f}\\x{205f}\\x{3000}"
-#define NOT_SPACE_SET                                                                                              \
-    "\\x{0}-\\x{8}\\x{e}-\\x{1f}\\x{21}-\\x{84}\\x{86}-\\x{9f}\\x{a1}-\\x{167f}\\x{1681}-\\x{1fff}"               \
+#define SPACE_SET                                                                                            \
+    "\\x{9}-\\x{d}\\x{20}\\x{85}\\x{a0}\\x{1680}\\x{2000}-\\x{200a}\\x{2028}\\x{2029}\\x{202f}\\x{205f}\\x{" \
+    "3000}"
+#define NOT_SPACE_SET                                                                                        \
+    "\\x{0}-\\x{8}\\x{e}-\\x{1f}\\x{21}-\\x{84}\\x{86}-\\x{9f}\\x{a1}-\\x{167f}\\x{1681}-\\x{1fff}"          \
     "\\x{200b}-\\x{2027}\\x{202a}-\\x{202e}\\x{2030}-\\x{205e}\\x{2060}-\\x{2fff}\\x{3001}-\\x{10ffff}"
 
 /* One escape of the pattern (after the backslash), rewritten where the dialects differ. */
@@ -46,7 +55,8 @@ static void put_escape(sh_buf *out, char c, bool in_class)
     }
 }
 
-/* Classes nest in Oniguruma ([a[bc]]), in PCRE2 a [ inside a class is a letter unless a POSIX name follows. */
+/* Classes nest in Oniguruma ([a[bc]]), in PCRE2 a [ inside a class is a letter unless a POSIX name follows.
+ */
 static void translate(sh_buf *out, sh_str s)
 {
     bool in_class = false;
@@ -89,7 +99,8 @@ int sh_regex_open(sh_regex **out, sh_str pattern, const char *where, sh_err *err
         goto out;
     }
     if (pattern.n > MAX_PATTERN) {
-        rc = sh_fail(err, SH_E_LIMIT, "%s: a pattern of %zu bytes is longer than %d", where, pattern.n, MAX_PATTERN);
+        rc = sh_fail(err, SH_E_LIMIT, "%s: a pattern of %zu bytes is longer than %d", where, pattern.n,
+                     MAX_PATTERN);
         goto out;
     }
     translate(&text, pattern);
@@ -100,13 +111,15 @@ int sh_regex_open(sh_regex **out, sh_str pattern, const char *where, sh_err *err
     }
     pcre2_set_newline(compile, PCRE2_NEWLINE_LF);
     pcre2_set_max_pattern_length(compile, (PCRE2_SIZE)MAX_PATTERN * 64);
-    r->code = pcre2_compile((PCRE2_SPTR)sh_buf_str(&text).p, text.n, PCRE2_UTF | PCRE2_UCP | PCRE2_MULTILINE | PCRE2_NEVER_BACKSLASH_C,
-                            &code_number, &at, compile);
+    r->code = pcre2_compile((PCRE2_SPTR)sh_buf_str(&text).p, text.n,
+                            PCRE2_UTF | PCRE2_UCP | PCRE2_MULTILINE | PCRE2_NEVER_BACKSLASH_C, &code_number,
+                            &at, compile);
     if (!r->code) {
         PCRE2_UCHAR why[160] = {0};
         pcre2_get_error_message(code_number, why, sizeof why);
         rc = sh_fail(err, code_number == PCRE2_ERROR_NOMEMORY ? SH_E_NOMEM : SH_E_CORRUPT,
-                     "%s: pattern \"%.80s\": %s at offset %zu of its PCRE2 form", where, r->source, (char *)why, (size_t)at);
+                     "%s: pattern \"%.80s\": %s at offset %zu of its PCRE2 form", where, r->source,
+                     (char *)why, (size_t)at);
         goto out;
     }
     r->jit = pcre2_jit_compile(r->code, PCRE2_JIT_COMPLETE) == 0;
@@ -129,7 +142,10 @@ void sh_regex_free(sh_regex *r)
     sh_free(r);
 }
 
-const char *sh_regex_source(const sh_regex *r) { return r->source; }
+const char *sh_regex_source(const sh_regex *r)
+{
+    return r->source;
+}
 
 void sh_regex_work_clear(sh_regex_work *w)
 {
@@ -165,7 +181,8 @@ int sh_regex_find(const sh_regex *r, sh_regex_work *w, const char *text, size_t 
     if (rc == PCRE2_ERROR_NOMATCH) return 0;
     if (rc < 0)
         return sh_fail(err, rc == PCRE2_ERROR_NOMEMORY ? SH_E_NOMEM : SH_E_LIMIT,
-                       "the pattern \"%.80s\" needs too much work on this text (PCRE2 code %d)", r->source, rc);
+                       "the pattern \"%.80s\" needs too much work on this text (PCRE2 code %d)", r->source,
+                       rc);
     const PCRE2_SIZE *span = pcre2_get_ovector_pointer(w->data);
     /* \K and lookbehind can put the start after the end or before `from`: such a match is empty */
     *begin = span[0] > from ? span[0] : from;

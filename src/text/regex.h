@@ -1,7 +1,7 @@
 /* text/regex.h - the regular expressions of tokenizer files (Oniguruma's dialect) through PCRE2, with limits.
  *
- * What differs between the dialects is rewritten before compiling: \s and \h have other members, ^ and $ match at
- * lines. Matching is bounded; a pattern that blows up is SH_E_LIMIT, never a hang. */
+ * What differs between the dialects is rewritten before compiling: \s and \h have other members, ^ and $
+ * match at lines. Matching is bounded; a pattern that blows up is SH_E_LIMIT, never a hang. */
 #ifndef SH_TEXT_REGEX_H
 #define SH_TEXT_REGEX_H
 

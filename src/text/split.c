@@ -1,7 +1,7 @@
 /* split.c - cutting a normalised stretch into the pieces that the model sees.
  *
- * The usual layouts (one known pattern, with or without the byte alphabet) walk the text and hand each piece on at once.
- * Any other sequence of steps passes lists of pieces from one buffer to another. */
+ * The usual layouts (one known pattern, with or without the byte alphabet) walk the text and hand each piece
+ * on at once. Any other sequence of steps passes lists of pieces from one buffer to another. */
 #include "text/tokenizer_internal.h"
 
 #include <string.h>
@@ -83,7 +83,8 @@ static int run_regex(tok_enc *e, cutter *c, const char *p, size_t n)
     for (size_t from = 0; from <= n;) {
         int found = 0;
         if (s->kind == SPLIT_PATTERN) {
-            if ((found = sh_regex_find(s->regex, &e->regex, p, n, from, &begin, &end, e->err)) < 0) return found;
+            if ((found = sh_regex_find(s->regex, &e->regex, p, n, from, &begin, &end, e->err)) < 0)
+                return found;
         } else if (from < n) {
             const char *hit = memmem(p + from, n - from, s->string.p, s->string.n);
             found = hit != NULL;
@@ -280,7 +281,8 @@ static enum fast_pattern only_pattern(const sh_tokenizer *t)
 {
     const split_step *s = t->split;
     if (t->mapped || !t->n_split) return FAST_COUNT;
-    if (t->n_split == 1 && s[0].kind == SPLIT_BYTES && s[0].use_regex && !s[0].add_prefix_space) return FAST_GPT2;
+    if (t->n_split == 1 && s[0].kind == SPLIT_BYTES && s[0].use_regex && !s[0].add_prefix_space)
+        return FAST_GPT2;
     if (s[0].kind != SPLIT_FAST) return FAST_COUNT;
     if (t->n_split == 1) return s[0].fast;
     bool plain = t->n_split == 2 && s[1].kind == SPLIT_BYTES && !s[1].use_regex && !s[1].add_prefix_space;
@@ -310,7 +312,8 @@ int split_run(tok_enc *e, const char *p, size_t n, bool first)
         to->n = 0;
         sh_buf_reset(&to->text);
         for (size_t i = 0, begin = 0; i < from->n; begin = from->end[i++]) {
-            rc = run_step(e, &t->split[k], from->text.p + begin, from->end[i] - begin, first && begin == 0, to);
+            rc = run_step(e, &t->split[k], from->text.p + begin, from->end[i] - begin, first && begin == 0,
+                          to);
             if (rc < 0) return rc;
         }
         if ((rc = sh_buf_ok(&to->text, e->err)) < 0) return rc;

@@ -1,8 +1,8 @@
 /* split_fast.c - hand-written matchers of the patterns that nearly all published models use.
  *
- * Each function is one alternation read left to right: the first alternative that matches wins, its quantifiers are
- * greedy, and the few places where a regular expression would backtrack are spelled out. Every matcher is compared with
- * the pattern itself, run by PCRE2, over random text in the tests. */
+ * Each function is one alternation read left to right: the first alternative that matches wins, its
+ * quantifiers are greedy, and the few places where a regular expression would backtrack are spelled out.
+ * Every matcher is compared with the pattern itself, run by PCRE2, over random text in the tests. */
 #include "text/tokenizer_internal.h"
 
 #include <string.h>
@@ -11,21 +11,27 @@
 #define TAIL "|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+"
 #define UPPER "[\\p{Lu}\\p{Lt}\\p{Lm}\\p{Lo}\\p{M}]"
 #define LOWER "[\\p{Ll}\\p{Lm}\\p{Lo}\\p{M}]"
-#define CASED(contraction)                                                                                         \
-    "[^\\r\\n\\p{L}\\p{N}]?" UPPER "*" LOWER "+" contraction "|[^\\r\\n\\p{L}\\p{N}]?" UPPER "+" LOWER "*" contraction
+#define CASED(contraction)                                                                                   \
+    "[^\\r\\n\\p{L}\\p{N}]?" UPPER "*" LOWER "+" contraction "|[^\\r\\n\\p{L}\\p{N}]?" UPPER "+" LOWER       \
+    "*" contraction
 
 /* As tokenizer.json spells them; the index is enum fast_pattern. */
 static const char *const patterns[FAST_COUNT] = {
     [FAST_GPT2] = "'s|'t|'re|'ve|'m|'ll|'d| ?\\p{L}+| ?\\p{N}+| ?[^\\s\\p{L}\\p{N}]+|\\s+(?!\\S)|\\s+",
-    [FAST_LLAMA3] = CONTRACTION_ANY_CASE "|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|\\p{N}{1,3}| ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*" TAIL,
-    [FAST_QWEN2] = CONTRACTION_ANY_CASE "|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|\\p{N}| ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*" TAIL,
+    [FAST_LLAMA3] =
+        CONTRACTION_ANY_CASE "|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|\\p{N}{1,3}| ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*" TAIL,
+    [FAST_QWEN2] =
+        CONTRACTION_ANY_CASE "|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|\\p{N}| ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*" TAIL,
     [FAST_QWEN35] = CONTRACTION_ANY_CASE
     "|[^\\r\\n\\p{L}\\p{N}]?[\\p{L}\\p{M}]+|\\p{N}| ?[^\\s\\p{L}\\p{M}\\p{N}]+[\\r\\n]*" TAIL,
     [FAST_O200K] = CASED(CONTRACTION_ANY_CASE "?") "|\\p{N}{1,3}| ?[^\\s\\p{L}\\p{N}]+[\\r\\n/]*" TAIL,
     [FAST_TEKKEN] = CASED("") "|\\p{N}| ?[^\\s\\p{L}\\p{N}]+[\\r\\n/]*" TAIL,
 };
 
-const char *fast_source(enum fast_pattern which) { return patterns[which]; }
+const char *fast_source(enum fast_pattern which)
+{
+    return patterns[which];
+}
 
 enum fast_pattern fast_from_regex(sh_str pattern)
 {
@@ -42,7 +48,8 @@ static inline unsigned class_at(const uint8_t *classes, const char *p, size_t *l
 }
 
 /* Past the characters that have one of the bits (want) or none of them (!want). */
-static inline const char *run_of(const uint8_t *classes, const char *p, const char *end, unsigned bits, bool want)
+static inline const char *run_of(const uint8_t *classes, const char *p, const char *end, unsigned bits,
+                                 bool want)
 {
     size_t len;
     while (p < end && ((class_at(classes, p, &len) & bits) != 0) == want) p += len;
@@ -107,8 +114,10 @@ static size_t digits(const uint8_t *classes, const char *p, const char *end, int
     return (size_t)(q - p);
 }
 
-/* ` ?[^\s\p{L}\p{N}]+[\r\n]*` where q is past the optional space; more: the extra character that may follow. */
-static size_t symbols(const uint8_t *classes, const char *p, const char *q, const char *end, unsigned not, char more)
+/* ` ?[^\s\p{L}\p{N}]+[\r\n]*` where q is past the optional space; more: the extra character that may follow.
+ */
+static size_t symbols(const uint8_t *classes, const char *p, const char *q, const char *end, unsigned not,
+                      char more)
 {
     q = run_of(classes, q, end, UC_S | not, false);
     while (q < end && (*q == '\r' || *q == '\n' || (more && *q == more))) q++;
@@ -116,7 +125,8 @@ static size_t symbols(const uint8_t *classes, const char *p, const char *q, cons
 }
 
 /* The Llama 3 shape: letters is what a word is made of, max_digits how many digits stand together. */
-static size_t next_llama(const uint8_t *classes, const char *p, const char *end, unsigned letters, int max_digits)
+static size_t next_llama(const uint8_t *classes, const char *p, const char *end, unsigned letters,
+                         int max_digits)
 {
     size_t n = contraction(p, end, true), len, after_len;
     if (n) return n;
@@ -124,7 +134,8 @@ static size_t next_llama(const uint8_t *classes, const char *p, const char *end,
     if (c & letters) return (size_t)(run_of(classes, p, end, letters, true) - p);
     if (c & UC_N) return digits(classes, p, end, max_digits);
     if (p + len < end) after = class_at(classes, p + len, &after_len);
-    if (!(c & UC_NEWLINE) && (after & letters)) return (size_t)(run_of(classes, p + len, end, letters, true) - p);
+    if (!(c & UC_NEWLINE) && (after & letters))
+        return (size_t)(run_of(classes, p + len, end, letters, true) - p);
     if (!(c & UC_S)) return symbols(classes, p, p, end, letters | UC_N, 0);
     if (*p == ' ' && p + 1 < end && !(after & (UC_S | UC_N | letters)))
         return symbols(classes, p, p + 1, end, letters | UC_N, 0);
@@ -156,7 +167,8 @@ static const char *cased(const uint8_t *classes, const char *p, const char *end,
     return stop ? stop : cased_word(classes, p, end, first_form);
 }
 
-static size_t next_cased(const uint8_t *classes, const char *p, const char *end, bool contractions, int max_digits)
+static size_t next_cased(const uint8_t *classes, const char *p, const char *end, bool contractions,
+                         int max_digits)
 {
     size_t len, after_len;
     unsigned c = class_at(classes, p, &len);

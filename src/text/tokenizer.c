@@ -85,8 +85,8 @@ static void emit_template(tok_enc *e, const tok_item *items, size_t n, bool befo
         if (items[i].id >= 0) enc_emit(e, items[i].id);
 }
 
-int64_t sh_tokenizer_encode_spans(const sh_tokenizer *t, const char *text, size_t n, const sh_span *plain, size_t n_plain,
-                                  sh_encode_opts opts, sh_token *out, size_t cap, sh_err *err)
+int64_t sh_tokenizer_encode_spans(const sh_tokenizer *t, const char *text, size_t n, const sh_span *plain,
+                                  size_t n_plain, sh_encode_opts opts, sh_token *out, size_t cap, sh_err *err)
 {
     tok_enc e = {.t = t, .out = out, .cap = out ? cap : 0, .parse_special = opts.parse_special, .err = err};
     const char *p = text;
@@ -114,8 +114,8 @@ out:
     return rc < 0 ? rc : (int64_t)e.n;
 }
 
-int64_t sh_tokenizer_encode(const sh_tokenizer *t, const char *text, size_t n, sh_encode_opts opts, sh_token *out,
-                            size_t cap, sh_err *err)
+int64_t sh_tokenizer_encode(const sh_tokenizer *t, const char *text, size_t n, sh_encode_opts opts,
+                            sh_token *out, size_t cap, sh_err *err)
 {
     return sh_tokenizer_encode_spans(t, text, n, NULL, 0, opts, out, cap, err);
 }
@@ -123,8 +123,8 @@ int64_t sh_tokenizer_encode(const sh_tokenizer *t, const char *text, size_t n, s
 /* --- pairs --- */
 
 /* The ids of one text alone, allocated. */
-static int encode_alone(const sh_tokenizer *t, const char *text, size_t n, bool parse, sh_token **ids, size_t *n_ids,
-                        sh_err *err)
+static int encode_alone(const sh_tokenizer *t, const char *text, size_t n, bool parse, sh_token **ids,
+                        size_t *n_ids, sh_err *err)
 {
     sh_encode_opts opts = {.parse_special = parse};
     size_t cap = n / 3 + 16;
@@ -142,11 +142,13 @@ static int encode_alone(const sh_tokenizer *t, const char *text, size_t n, bool 
 }
 
 /* How many ids of each text stay when both and n_special others must fit in max. */
-static int truncate_pair(size_t *a, size_t *b, bool two, size_t n_special, const sh_pair_opts *opts, sh_err *err)
+static int truncate_pair(size_t *a, size_t *b, bool two, size_t n_special, const sh_pair_opts *opts,
+                         sh_err *err)
 {
     if (!opts->max_tokens || *a + *b + n_special <= opts->max_tokens) return SH_OK;
     if (opts->max_tokens < n_special)
-        return sh_fail(err, SH_E_INVALID, "%zu tokens cannot hold the %zu special ones", opts->max_tokens, n_special);
+        return sh_fail(err, SH_E_INVALID, "%zu tokens cannot hold the %zu special ones", opts->max_tokens,
+                       n_special);
     size_t max = opts->max_tokens - n_special, over = *a + *b - max;
     enum sh_truncation how = two ? opts->truncation : SH_TRUNCATE_FIRST;
     if (how == SH_TRUNCATE_LONGEST) {
@@ -160,7 +162,8 @@ static int truncate_pair(size_t *a, size_t *b, bool two, size_t n_special, const
     }
     size_t *cut = how == SH_TRUNCATE_FIRST ? a : b;
     if (*cut < over)
-        return sh_fail(err, SH_E_INVALID, "the text to shorten has %zu tokens, %zu would have to go", *cut, over);
+        return sh_fail(err, SH_E_INVALID, "the text to shorten has %zu tokens, %zu would have to go", *cut,
+                       over);
     *cut -= over;
     return SH_OK;
 }
@@ -181,7 +184,8 @@ static void pair_put(pair_out *o, sh_token id, int32_t type)
 }
 
 int64_t sh_tokenizer_encode_pair(const sh_tokenizer *t, const char *a, size_t n_a, const char *b, size_t n_b,
-                                 const sh_pair_opts *opts, sh_token *ids, int32_t *type_ids, size_t cap, sh_err *err)
+                                 const sh_pair_opts *opts, sh_token *ids, int32_t *type_ids, size_t cap,
+                                 sh_err *err)
 {
     static const tok_item plain_items[] = {{ITEM_A, 0}, {ITEM_B, 1}};
     sh_token *seq[2] = {0};
@@ -212,7 +216,10 @@ out:
 
 /* --- look-ups --- */
 
-int32_t sh_tokenizer_size(const sh_tokenizer *t) { return t->vocab.n; }
+int32_t sh_tokenizer_size(const sh_tokenizer *t)
+{
+    return t->vocab.n;
+}
 
 const char *sh_tokenizer_token(const sh_tokenizer *t, sh_token id)
 {
@@ -224,8 +231,14 @@ sh_token sh_tokenizer_find(const sh_tokenizer *t, const char *spelling)
     return vocab_find_text(&t->vocab, spelling, strlen(spelling));
 }
 
-sh_token sh_tokenizer_bos(const sh_tokenizer *t) { return t->bos; }
-sh_token sh_tokenizer_eos(const sh_tokenizer *t) { return t->eos; }
+sh_token sh_tokenizer_bos(const sh_tokenizer *t)
+{
+    return t->bos;
+}
+sh_token sh_tokenizer_eos(const sh_tokenizer *t)
+{
+    return t->eos;
+}
 
 bool sh_tokenizer_is_special(const sh_tokenizer *t, sh_token id)
 {
@@ -233,12 +246,16 @@ bool sh_tokenizer_is_special(const sh_tokenizer *t, sh_token id)
     return t->vocab.type[id] == TOK_CONTROL || (t->vocab.type[id] == TOK_UNKNOWN && id == t->unk);
 }
 
-bool sh_tokenizer_is_end(const sh_tokenizer *t, sh_token id) { return id >= 0 && id < t->vocab.n && t->end[id]; }
+bool sh_tokenizer_is_end(const sh_tokenizer *t, sh_token id)
+{
+    return id >= 0 && id < t->vocab.n && t->end[id];
+}
 
 int sh_tokenizer_add_end(sh_tokenizer *t, sh_token id, sh_err *err)
 {
     if (id < 0 || id >= t->vocab.n)
-        return sh_fail(err, SH_E_RANGE, "end token %d is outside the vocabulary of %d", (int)id, (int)t->vocab.n);
+        return sh_fail(err, SH_E_RANGE, "end token %d is outside the vocabulary of %d", (int)id,
+                       (int)t->vocab.n);
     t->end[id] = 1;
     return SH_OK;
 }

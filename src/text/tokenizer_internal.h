@@ -1,7 +1,8 @@
 /* text/tokenizer_internal.h - the parts of a tokenizer and the working state of one encode.
  *
- * A text passes: repair of ill-formed UTF-8 -> added tokens cut out (raw) -> normaliser steps -> added tokens cut out
- * (normalised) -> splitters -> model per piece -> template. Each stage is a file; a loader only fills this structure. */
+ * A text passes: repair of ill-formed UTF-8 -> added tokens cut out (raw) -> normaliser steps -> added tokens
+ * cut out (normalised) -> splitters -> model per piece -> template. Each stage is a file; a loader only fills
+ * this structure. */
 #ifndef SH_TEXT_TOKENIZER_INTERNAL_H
 #define SH_TEXT_TOKENIZER_INTERNAL_H
 
@@ -27,8 +28,8 @@ typedef struct tok_slot {
     int32_t id;   /* -1: free */
 } tok_slot;
 
-/* Spellings and, for byte-level vocabularies, the raw bytes they stand for; `slots` finds ids by raw bytes among the
- * tokens that the model itself may produce, `others` by spelling among the rest. */
+/* Spellings and, for byte-level vocabularies, the raw bytes they stand for; `slots` finds ids by raw bytes
+ * among the tokens that the model itself may produce, `others` by spelling among the rest. */
 typedef struct tok_vocab {
     int32_t n;
     bool byte_level;
@@ -53,10 +54,16 @@ static inline sh_str vocab_raw(const tok_vocab *v, int32_t id)
 }
 /* A model token by its raw bytes, or -1. */
 int32_t vocab_find(const tok_vocab *v, const char *raw, size_t n);
-/* The same in steps, so that many look-ups can wait for memory together: the hash, the slot's line fetched, the first
- * candidate (fetch its bytes), the answer. */
-static inline uint64_t vocab_hash(const tok_vocab *v, const char *raw, size_t n) { return sh_hash(raw, n, v->seed); }
-static inline void vocab_fetch(const tok_vocab *v, uint64_t hash) { __builtin_prefetch(&v->slots[(uint32_t)hash & v->mask]); }
+/* The same in steps, so that many look-ups can wait for memory together: the hash, the slot's line fetched,
+ * the first candidate (fetch its bytes), the answer. */
+static inline uint64_t vocab_hash(const tok_vocab *v, const char *raw, size_t n)
+{
+    return sh_hash(raw, n, v->seed);
+}
+static inline void vocab_fetch(const tok_vocab *v, uint64_t hash)
+{
+    __builtin_prefetch(&v->slots[(uint32_t)hash & v->mask]);
+}
 int32_t vocab_candidate(const tok_vocab *v, uint64_t hash);
 int32_t vocab_find_hashed(const tok_vocab *v, const char *raw, size_t n, uint64_t hash);
 /* Any token by its spelling, or -1. */
@@ -68,9 +75,11 @@ typedef struct tok_entry {
     uint8_t type;
     bool in_model, literal; /* literal: raw bytes are the spelling even in a byte-level vocabulary */
 } tok_entry;
-int vocab_build(tok_vocab *v, sh_arena *arena, const tok_entry *entries, size_t n, bool byte_level, sh_err *err);
+int vocab_build(tok_vocab *v, sh_arena *arena, const tok_entry *entries, size_t n, bool byte_level,
+                sh_err *err);
 void vocab_clear(tok_vocab *v);
-/* Appends the bytes that a byte-level spelling stands for; the spelling itself when some letter stands for none. */
+/* Appends the bytes that a byte-level spelling stands for; the spelling itself when some letter stands for
+ * none. */
 bool vocab_unmap(sh_buf *out, sh_str text);
 void vocab_map(sh_buf *out, const char *p, size_t n); /* the reverse */
 
@@ -86,21 +95,21 @@ typedef struct tok_pair {
 typedef struct tok_bpe {
     tok_pair *pairs;
     uint32_t mask, n_pairs;
-    size_t n_merges;       /* ranks are below this */
-    struct merge_queue *queue; /* while loading */
-    int32_t byte_id[256];  /* byte-level: symbol of a byte; else symbol of an ASCII character */
-    int32_t last_id[256];  /* the same for the last symbol of a piece (suffix) */
+    size_t n_merges;             /* ranks are below this */
+    struct merge_queue *queue;   /* while loading */
+    int32_t byte_id[256];        /* byte-level: symbol of a byte; else symbol of an ASCII character */
+    int32_t last_id[256];        /* the same for the last symbol of a piece (suffix) */
     const char *prefix, *suffix; /* continuing_subword_prefix, end_of_word_suffix; NULL when none */
     bool ignore_merges, fuse_unk, byte_fallback;
-    bool cut_meta;         /* no token has U+2581 after another character: a text may be cut there */
-    uint8_t *self;         /* [n] relaxed atomics: 0 not known, 1 encodes to itself, 2 does not */
+    bool cut_meta; /* no token has U+2581 after another character: a text may be cut there */
+    uint8_t *self; /* [n] relaxed atomics: 0 not known, 1 encodes to itself, 2 does not */
 } tok_bpe;
 
 typedef struct tok_unigram {
     tok_trie trie;
     double *score; /* [n] */
     double unk_score, max_score;
-    bool f32;      /* sums are rounded to float, as sentencepiece computes */
+    bool f32; /* sums are rounded to float, as sentencepiece computes */
 } tok_unigram;
 
 typedef struct tok_wordpiece {
@@ -112,18 +121,30 @@ typedef struct tok_wordpiece {
 /* --- normaliser (normalize.c) --- */
 
 enum norm_kind {
-    NORM_NFC, NORM_NFD, NORM_NFKC, NORM_NFKD, NORM_LOWER, NORM_STRIP, NORM_STRIP_ACCENTS, NORM_REPLACE, NORM_PREPEND,
-    NORM_CHARSMAP, NORM_BERT, NORM_NMT, NORM_SPM, NORM_BYTES
+    NORM_NFC,
+    NORM_NFD,
+    NORM_NFKC,
+    NORM_NFKD,
+    NORM_LOWER,
+    NORM_STRIP,
+    NORM_STRIP_ACCENTS,
+    NORM_REPLACE,
+    NORM_PREPEND,
+    NORM_CHARSMAP,
+    NORM_BERT,
+    NORM_NMT,
+    NORM_SPM,
+    NORM_BYTES
 };
 typedef struct norm_step {
     enum norm_kind kind;
-    bool left, right;                                  /* STRIP */
-    bool clean, cjk, accents, lower;                   /* BERT */
-    bool dummy_prefix, remove_spaces, escape, suffix;  /* SPM */
-    const sh_regex *regex;                             /* REPLACE: NULL for a plain string */
+    bool left, right;                                 /* STRIP */
+    bool clean, cjk, accents, lower;                  /* BERT */
+    bool dummy_prefix, remove_spaces, escape, suffix; /* SPM */
+    const sh_regex *regex;                            /* REPLACE: NULL for a plain string */
     sh_str pattern, content;
-    const uint8_t *trie;                               /* CHARSMAP, SPM: double array, little endian */
-    size_t n_trie;                                     /* units */
+    const uint8_t *trie; /* CHARSMAP, SPM: double array, little endian */
+    size_t n_trie;       /* units */
     const char *strings;
     size_t n_strings;
 } norm_step;
@@ -132,8 +153,16 @@ typedef struct norm_step {
 
 enum split_behavior { SPLIT_REMOVED, SPLIT_ISOLATED, SPLIT_PREVIOUS, SPLIT_NEXT, SPLIT_CONTIGUOUS };
 enum split_kind {
-    SPLIT_PATTERN, SPLIT_STRING, SPLIT_FAST, SPLIT_DIGITS, SPLIT_PUNCTUATION, SPLIT_SPACES, SPLIT_BERT, SPLIT_META,
-    SPLIT_BYTES, SPLIT_LENGTH
+    SPLIT_PATTERN,
+    SPLIT_STRING,
+    SPLIT_FAST,
+    SPLIT_DIGITS,
+    SPLIT_PUNCTUATION,
+    SPLIT_SPACES,
+    SPLIT_BERT,
+    SPLIT_META,
+    SPLIT_BYTES,
+    SPLIT_LENGTH
 };
 /* Patterns with a matcher of their own; the order is that of split_fast.c's table. */
 enum fast_pattern { FAST_GPT2, FAST_LLAMA3, FAST_QWEN2, FAST_QWEN35, FAST_O200K, FAST_TEKKEN, FAST_COUNT };
@@ -142,8 +171,8 @@ typedef struct split_step {
     enum split_kind kind;
     enum split_behavior behavior;
     bool invert, individual;
-    bool add_prefix_space, use_regex;   /* BYTES */
-    bool split;                         /* META */
+    bool add_prefix_space, use_regex; /* BYTES */
+    bool split;                       /* META */
     enum { META_ALWAYS, META_FIRST, META_NEVER } prepend;
     enum fast_pattern fast;
     const sh_regex *regex;
@@ -166,18 +195,28 @@ typedef struct tok_added_set {
     bool has_raw, has_normal;
 } tok_added_set;
 
-/* --- decoder (detok.c) --- */
+/* --- decoder (decode.c) --- */
 
-enum dec_kind { DEC_BYTES, DEC_REPLACE, DEC_BYTE_FALLBACK, DEC_FUSE, DEC_STRIP, DEC_META, DEC_WORDPIECE, DEC_BPE, DEC_SPM,
-                DEC_JOIN };
+enum dec_kind {
+    DEC_BYTES,
+    DEC_REPLACE,
+    DEC_BYTE_FALLBACK,
+    DEC_FUSE,
+    DEC_STRIP,
+    DEC_META,
+    DEC_WORDPIECE,
+    DEC_BPE,
+    DEC_SPM,
+    DEC_JOIN
+};
 typedef struct dec_step {
     enum dec_kind kind;
     sh_str pattern, content;
     const sh_regex *regex;
-    size_t start, stop;  /* STRIP */
-    bool keep_first;     /* META: prepend_scheme never; SPM: no leading space is taken away */
-    bool all_leading;    /* SPM: every leading space is (extra white space was removed on the way in) */
-    bool cleanup;        /* WORDPIECE */
+    size_t start, stop; /* STRIP */
+    bool keep_first;    /* META: prepend_scheme never; SPM: no leading space is taken away */
+    bool all_leading;   /* SPM: every leading space is (extra white space was removed on the way in) */
+    bool cleanup;       /* WORDPIECE */
 } dec_step;
 
 /* --- template --- */
@@ -204,7 +243,7 @@ struct sh_tokenizer {
     size_t n_norm;
     split_step *split;
     size_t n_split;
-    bool mapped; /* pieces reach the model in the byte alphabet, not as raw bytes */
+    bool mapped;      /* pieces reach the model in the byte alphabet, not as raw bytes */
     uint8_t *classes; /* [65536] uc_classify, when a fast matcher is used */
     tok_added_set added;
     dec_step *dec;
@@ -217,9 +256,9 @@ struct sh_tokenizer {
     const char *pre;      /* GGUF's name of the splitter, NULL when unknown */
     sh_regex **regexes;
     size_t n_regexes;
-    bool gemma4;          /* GGUF's model of that name */
-    bool user_frozen;     /* sentencepiece: user-defined symbols are cut out of the normalised text */
-    void *described;      /* atomically published tok_described */
+    bool gemma4;      /* GGUF's model of that name */
+    bool user_frozen; /* sentencepiece: user-defined symbols are cut out of the normalised text */
+    void *described;  /* atomically published tok_described */
 };
 
 /* --- working state --- */
@@ -279,6 +318,14 @@ int norm_run(tok_enc *e, const char *p, size_t n, sh_str *out);
 int norm_steps(const norm_step *steps, size_t n_steps, const tok_trie *frozen, sh_str text, sh_buf bufs[2],
                sh_regex_work *work, sh_str *out, sh_err *err);
 
+/* --- decoding (decode.c) --- */
+
+/* Append p[0..n) with each maximal ill-formed part replaced. */
+void decode_lossy(sh_buf *out, const char *p, size_t n);
+/* Whether decoding is joining raw bytes. */
+bool decode_is_bytes(const sh_tokenizer *t);
+bool decode_skips(const sh_tokenizer *t, sh_token id, bool skip_special);
+
 /* The splitter that an HF regular expression is, or FAST_COUNT. */
 enum fast_pattern fast_from_regex(sh_str pattern);
 const char *fast_source(enum fast_pattern which); /* the pattern itself, as tokenizer.json spells it */
@@ -287,11 +334,14 @@ const char *fast_source(enum fast_pattern which); /* the pattern itself, as toke
 
 int tok_new(sh_tokenizer **out, sh_err *err);
 int tok_bpe_begin(sh_tokenizer *t, size_t n_merges, sh_err *err);
-/* One merge; a and b stay readable until tok_bpe_end. strict: a part outside the vocabulary is SH_E_CORRUPT, else the merge is passed over. */
-int tok_bpe_merge(sh_tokenizer *t, sh_str a, sh_str b, uint32_t rank, bool strict, const char *where, sh_err *err);
+/* One merge; a and b stay readable until tok_bpe_end. strict: a part outside the vocabulary is SH_E_CORRUPT,
+ * else the merge is passed over. */
+int tok_bpe_merge(sh_tokenizer *t, sh_str a, sh_str b, uint32_t rank, bool strict, const char *where,
+                  sh_err *err);
 /* After the last merge: they are taken in batches, so an error may come as late as here. */
 int tok_bpe_end(sh_tokenizer *t, bool strict, const char *where, sh_err *err);
-/* Symbols of bytes and characters; after the vocabulary, prefix and suffix are known, before tok_bpe_merge. */
+/* Symbols of bytes and characters; after the vocabulary, prefix and suffix are known, before tok_bpe_merge.
+ */
 int tok_symbols(sh_tokenizer *t, sh_err *err);
 int tok_unigram_build(sh_tokenizer *t, const double *scores, bool f32, sh_err *err);
 int tok_wordpiece_build(sh_tokenizer *t, bool meta_style, const char *prefix, sh_err *err);
@@ -303,7 +353,8 @@ int tok_added_finish(sh_tokenizer *t, sh_err *err);
 int tok_finish(sh_tokenizer *t, sh_err *err);
 /* single = [bos A eos], pair by the same habit. */
 int tok_template_bos_eos(sh_tokenizer *t, bool bos, bool eos, sh_err *err);
-int tok_set_charsmap(norm_step *s, sh_arena *arena, const void *data, size_t n, const char *where, sh_err *err);
+int tok_set_charsmap(norm_step *s, sh_arena *arena, const void *data, size_t n, const char *where,
+                     sh_err *err);
 /* The splitters of GGUF's tokenizer.ggml.pre. SH_E_UNSUPPORTED for a name nobody knows. */
 int tok_set_pre(sh_tokenizer *t, const char *pre, const char *where, sh_err *err);
 bool pre_ignores_merges(const char *pre);

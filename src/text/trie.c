@@ -35,7 +35,8 @@ static int grow_edges(tok_trie *t, sh_err *err)
 /* A fresh node without a value; 0 on failure. */
 static uint32_t new_node(tok_trie *t, sh_err *err)
 {
-    if (t->n_nodes >= MAX_NODES) return sh_fail(err, SH_E_LIMIT, "a vocabulary has more than 16 million prefixes"), 0;
+    if (t->n_nodes >= MAX_NODES)
+        return sh_fail(err, SH_E_LIMIT, "a vocabulary has more than 16 million prefixes"), 0;
     if (t->n_nodes + 1 >= t->cap_nodes) {
         uint32_t cap = t->cap_nodes ? t->cap_nodes * 2 : 64;
         int32_t *value = sh_realloc(t->value, cap, sizeof *value);
@@ -68,7 +69,8 @@ int tok_trie_add(tok_trie *t, const char *s, size_t n, int32_t value, sh_err *er
     for (size_t i = 0; i < n; i++) {
         uint8_t b = (uint8_t)s[i];
         uint32_t child = t->edges || !node ? tok_trie_step(t, node, b) : 0;
-        if (!child && !(child = add_child(t, node, b, &local))) return sh_fail(err, local.code, "%s", local.msg);
+        if (!child && !(child = add_child(t, node, b, &local)))
+            return sh_fail(err, local.code, "%s", local.msg);
         node = child;
     }
     if (node) t->value[node] = value;

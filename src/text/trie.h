@@ -1,7 +1,7 @@
 /* text/trie.h - byte strings -> numbers, matched from any place of a text (longest prefix, all prefixes).
  *
- * Edges live in one open-addressed table keyed by (node, byte): building costs one probe per byte, which keeps a
- * 250,000-piece vocabulary under a tenth of a second, and a step costs one probe. */
+ * Edges live in one open-addressed table keyed by (node, byte): building costs one probe per byte, which
+ * keeps a 250,000-piece vocabulary under a tenth of a second, and a step costs one probe. */
 #ifndef SH_TEXT_TRIE_H
 #define SH_TEXT_TRIE_H
 

@@ -1,6 +1,7 @@
 /* text/unicode.h - what tokenizers ask about a code point, over utf8proc's tables.
  *
- * Texts inside text/ are valid UTF-8 (ill-formed parts were replaced on entry), so the decoder here does not check. */
+ * Texts inside text/ are valid UTF-8 (ill-formed parts were replaced on entry), so the decoder here does not
+ * check. */
 #ifndef SH_TEXT_UNICODE_H
 #define SH_TEXT_UNICODE_H
 
@@ -45,9 +46,10 @@ static inline uint32_t u8_get(const char *p, size_t *len)
     const unsigned char *u = (const unsigned char *)p;
     if (u[0] < 0x80) return *len = 1, u[0];
     if (u[0] < 0xe0) return *len = 2, (uint32_t)(u[0] & 0x1f) << 6 | (u[1] & 0x3fu);
-    if (u[0] < 0xf0) return *len = 3, (uint32_t)(u[0] & 0xf) << 12 | (uint32_t)(u[1] & 0x3f) << 6 | (u[2] & 0x3fu);
-    return *len = 4, (uint32_t)(u[0] & 7) << 18 | (uint32_t)(u[1] & 0x3f) << 12 | (uint32_t)(u[2] & 0x3f) << 6 |
-                     (u[3] & 0x3fu);
+    if (u[0] < 0xf0)
+        return *len = 3, (uint32_t)(u[0] & 0xf) << 12 | (uint32_t)(u[1] & 0x3f) << 6 | (u[2] & 0x3fu);
+    return *len = 4, (uint32_t)(u[0] & 7) << 18 | (uint32_t)(u[1] & 0x3f) << 12 |
+                         (uint32_t)(u[2] & 0x3f) << 6 | (u[3] & 0x3fu);
 }
 
 /* Start of the character that ends just before p (p > begin). */
@@ -58,7 +60,8 @@ static inline const char *u8_prev(const char *p, const char *begin)
     return p;
 }
 
-/* The byte alphabet of byte-level BPE: printable Latin-1 stands for itself, the other 68 bytes follow from U+0100. */
+/* The byte alphabet of byte-level BPE: printable Latin-1 stands for itself, the other 68 bytes follow from
+ * U+0100. */
 static inline uint32_t byte_to_letter(uint8_t b)
 {
     if ((b >= 33 && b <= 126) || (b >= 161 && b != 173)) return b;

@@ -1,8 +1,9 @@
-/* unigram.c - the most probable segmentation (Viterbi), as sentencepiece and the tokenizers library compute it.
+/* unigram.c - the most probable segmentation (Viterbi), as sentencepiece and the tokenizers library compute
+ * it.
  *
- * best[i] is the best score of a segmentation of text[0..i). Going left to right by characters, every vocabulary entry
- * that starts here may improve the place where it ends; a character that no single entry covers may be unknown, at
- * ten below the lowest score. Neighbouring unknowns become one. */
+ * best[i] is the best score of a segmentation of text[0..i). Going left to right by characters, every
+ * vocabulary entry that starts here may improve the place where it ends; a character that no single entry
+ * covers may be unknown, at ten below the lowest score. Neighbouring unknowns become one. */
 #include "text/tokenizer_internal.h"
 
 #include <string.h>
@@ -66,7 +67,8 @@ static void emit_path(tok_enc *e, place *best, const char *p, size_t n)
         best[i].from = next;
         next = i;
     }
-    /* best[k].from of each boundary k is the boundary after it; best[k].id belongs to the piece that ends at k */
+    /* best[k].from of each boundary k is the boundary after it; best[k].id belongs to the piece that ends at
+     * k */
     size_t begin = 0, unk_begin = 0;
     bool in_unk = false;
     for (uint32_t end = next; begin < n; begin = end, end = best[end].from) {
@@ -95,7 +97,8 @@ int unigram_encode(tok_enc *e, const char *p, size_t n)
     for (size_t i = 0, len; i < n; i += len) {
         len = u8_len(p + i);
         if (!extend(t, best, p, n, i, len) && i + len <= n)
-            improve(&best[i + len], t->unigram.unk_score + best[i].score, (uint32_t)i, t->unk, t->unigram.f32);
+            improve(&best[i + len], t->unigram.unk_score + best[i].score, (uint32_t)i, t->unk,
+                    t->unigram.f32);
     }
     emit_path(e, best, p, n);
     return SH_OK;

@@ -1,7 +1,7 @@
 /* vocab.c - spellings, raw bytes and the index over them.
  *
- * Two contiguous blobs (spellings; raw bytes when the vocabulary is byte-level) with offset tables, and an open-addressed
- * index with 32-bit tags: a look-up of an absent string touches one cache line. */
+ * Two contiguous blobs (spellings; raw bytes when the vocabulary is byte-level) with offset tables, and an
+ * open-addressed index with 32-bit tags: a look-up of an absent string touches one cache line. */
 #include "text/tokenizer_internal.h"
 
 #include <string.h>
@@ -153,7 +153,8 @@ static void fill_raws(tok_vocab *v, const tok_entry *e, char *raw, uint32_t *off
     off[v->n] = (uint32_t)at;
 }
 
-/* The model's tokens, hashed a batch ahead of the insertion so that the slots' lines are there when needed. */
+/* The model's tokens, hashed a batch ahead of the insertion so that the slots' lines are there when needed.
+ */
 static void index_model(tok_vocab *v)
 {
     enum { BATCH = 32 };
@@ -190,18 +191,22 @@ static int build_index(tok_vocab *v, sh_err *err)
     return SH_OK;
 }
 
-int vocab_build(tok_vocab *v, sh_arena *arena, const tok_entry *entries, size_t n, bool byte_level, sh_err *err)
+int vocab_build(tok_vocab *v, sh_arena *arena, const tok_entry *entries, size_t n, bool byte_level,
+                sh_err *err)
 {
     size_t total;
     if (n == 0 || n > INT32_MAX / 4) return sh_fail(err, SH_E_CORRUPT, "a vocabulary of %zu tokens", n);
     if (!entries_total(entries, n, &total, err)) return SH_E_LIMIT;
-    *v = (tok_vocab){.n = (int32_t)n, .byte_level = byte_level, .seed = (uint64_t)(uintptr_t)arena * 0x9e3779b97f4a7c15ull};
+    *v = (tok_vocab){.n = (int32_t)n,
+                     .byte_level = byte_level,
+                     .seed = (uint64_t)(uintptr_t)arena * 0x9e3779b97f4a7c15ull};
     char *text = sh_arena_alloc(arena, total, 1), *raw = byte_level ? sh_arena_alloc(arena, total, 1) : text;
     uint32_t *text_off = sh_arena_alloc(arena, n + 1, sizeof *text_off);
     uint32_t *raw_off = byte_level ? sh_arena_alloc(arena, n + 1, sizeof *raw_off) : text_off;
     v->type = sh_arena_alloc(arena, n, 1);
     v->in_model = sh_arena_alloc(arena, n, 1);
-    if (!text || !raw || !text_off || !raw_off || !v->type || !v->in_model) return sh_fail_nomem(err, total * 2);
+    if (!text || !raw || !text_off || !raw_off || !v->type || !v->in_model)
+        return sh_fail_nomem(err, total * 2);
     v->text = text;
     v->raw = raw;
     v->text_off = text_off;

@@ -1,7 +1,7 @@
 /* wordpiece.c - greedy longest match from the left (BERT), and the plain look-up of whole words.
  *
- * Two tries hold the pieces that may begin a word and those that may continue it; one walk finds the longest. A word
- * with any part missing, or too long, is one unknown token. */
+ * Two tries hold the pieces that may begin a word and those that may continue it; one walk finds the longest.
+ * A word with any part missing, or too long, is one unknown token. */
 #include "text/tokenizer_internal.h"
 
 static size_t count_chars(const char *p, size_t n)
@@ -15,7 +15,8 @@ static int wordlevel_encode(tok_enc *e, const char *p, size_t n)
 {
     int32_t id = vocab_find(&e->t->vocab, p, n);
     if (id < 0) id = e->t->unk;
-    if (id < 0) return sh_fail(e->err, SH_E_CORRUPT, "a word outside the vocabulary, which has no unknown token");
+    if (id < 0)
+        return sh_fail(e->err, SH_E_CORRUPT, "a word outside the vocabulary, which has no unknown token");
     enc_emit(e, id);
     return SH_OK;
 }

@@ -1,4 +1,5 @@
-/* test_tok_gguf.c - vocabularies of GGUF files against recorded ids, how fast they open, and the way back to GGUF. */
+/* test_tok_gguf.c - vocabularies of GGUF files against recorded ids, how fast they open, and the way back to
+ * GGUF. */
 #include <dirent.h>
 #include <time.h>
 
@@ -70,14 +71,16 @@ static int check_texts(const sh_tokenizer *t, const char *name)
 /* describe -> from_vocab keeps every id of some texts. */
 static int check_round_trip(const sh_tokenizer *t, const char *name)
 {
-    static const char *const texts[] = {"Hello, World! 12345 it's  fine", "سلام دنیا ۱۲۳", "  two  spaces\n\n\tand tabs ", "naïve café 你好 🙂", ""};
+    static const char *const texts[] = {"Hello, World! 12345 it's  fine", "سلام دنیا ۱۲۳",
+                                        "  two  spaces\n\n\tand tabs ", "naïve café 你好 🙂", ""};
     sh_err err = {0};
     sh_vocab_desc d;
     int bad = 0;
     assert_ok(sh_tokenizer_describe(t, &d, &err), &err);
     sh_tokenizer *again = open_vocab(&d, name);
     for (size_t i = 0; i < COUNT(texts); i++) {
-        ids a = encode(t, texts[i], strlen(texts[i]), true, true), b = encode(again, texts[i], strlen(texts[i]), true, true);
+        ids a = encode(t, texts[i], strlen(texts[i]), true, true),
+            b = encode(again, texts[i], strlen(texts[i]), true, true);
         bad += ids_differ("round trip", (int)i, b, a);
         bytes x = decode(t, a, false), y = decode(again, a, false);
         bad += text_differs("round trip decode", (int)i, y.p, y.n, x.p, x.n);
@@ -109,7 +112,8 @@ static void test_vocabularies(void **state)
         assert_true(gguf_open(&g, vocab_dir, e->d_name));
         double begin = now();
         sh_tokenizer *t = open_vocab(&g.desc, e->d_name);
-        print_message("%s: %zu tokens opened in %.1f ms of processor time\n", e->d_name, g.desc.n_tokens, 1e3 * (now() - begin));
+        print_message("%s: %zu tokens opened in %.1f ms of processor time\n", e->d_name, g.desc.n_tokens,
+                      1e3 * (now() - begin));
         gguf_close(&g); /* the tokenizer keeps nothing of it */
         bad += check_texts(t, e->d_name);
         bad += check_round_trip(t, e->d_name);

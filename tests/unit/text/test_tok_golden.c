@@ -1,7 +1,8 @@
-/* test_tok_golden.c - every folder of tokenizer goldens: both directions, streams, pairs, pieces of the splitters.
+/* test_tok_golden.c - every folder of tokenizer goldens: both directions, streams, pairs, pieces of the
+ * splitters.
  *
- * tests/data/tokenizers holds a few of them; the large set is found through SHOAL_GOLDEN_DIR. The ids in these files
- * were made by the tokenizers library and by sentencepiece. */
+ * tests/data/tokenizers holds a few of them; the large set is found through SHOAL_GOLDEN_DIR. The ids in
+ * these files were made by the tokenizers library and by sentencepiece. */
 #include <dirent.h>
 
 #include "tok_cases.h"
@@ -32,12 +33,15 @@ static int check_long(const char *name, int i, ids got, const json_t *c)
 {
     const char *hash = json_string_value(json_object_get(c, "fnv1a64"));
     assert_non_null(hash);
-    if ((json_int_t)got.n == json_integer_value(json_object_get(c, "count")) && fnv(got) == strtoull(hash, NULL, 16)) return 0;
+    if ((json_int_t)got.n == json_integer_value(json_object_get(c, "count")) &&
+        fnv(got) == strtoull(hash, NULL, 16))
+        return 0;
     print_message("%s, text %d: %zu ids, hash %016llx\n", name, i, got.n, (unsigned long long)fnv(got));
     return 1;
 }
 
-static int check_ids(const sh_tokenizer *t, const char *name, int i, text_item text, const json_t *c, const json_t *top)
+static int check_ids(const sh_tokenizer *t, const char *name, int i, text_item text, const json_t *c,
+                     const json_t *top)
 {
     char what[300];
     int bad = 0;
@@ -84,7 +88,8 @@ static int check_decoded(const sh_tokenizer *t, const char *name, int i, text_it
 {
     char what[300];
     int bad = 0;
-    const json_t *list = json_object_get(c, "ids"), *d = json_object_get(c, "decoded"), *s = json_object_get(c, "decoded_skip");
+    const json_t *list = json_object_get(c, "ids"), *d = json_object_get(c, "decoded"),
+                 *s = json_object_get(c, "decoded_skip");
     if (!list) return 0;
     ids row = ids_of(list);
     text_item want = d ? (text_item){json_string_value(d), json_string_length(d)} : text;
@@ -136,12 +141,14 @@ static int check_stream(const sh_tokenizer *t, const char *name, int k, const js
     assert_ok(sh_detok_flush(d, &all, &err), &err);
     char what[300];
     snprintf(what, sizeof what, "%s stream joined", name);
-    /* a run of byte tokens that turns out ill-formed at the end changes what was given out before: then only the parts
-     * that were certain can be compared, and they were, above */
+    /* a run of byte tokens that turns out ill-formed at the end changes what was given out before: then only
+     * the parts that were certain can be compared, and they were, above */
     whole_run = whole_run && given <= whole.n && memcmp(sh_buf_str(&all).p, whole.p, given) == 0;
     if (whole_run) bad += text_differs(what, k, sh_buf_str(&all).p, all.n, whole.p, whole.n);
     const json_t *want = json_object_get(s, "decoded");
-    if (want) bad += text_differs("stream decoded", k, whole.p, whole.n, json_string_value(want), json_string_length(want));
+    if (want)
+        bad += text_differs("stream decoded", k, whole.p, whole.n, json_string_value(want),
+                            json_string_length(want));
     free(whole.p);
     sh_detok_free(d);
     sh_buf_clear(&all);
@@ -159,7 +166,8 @@ static int check_pair(const sh_tokenizer *t, const char *name, int k, const json
     ids want = ids_of(json_object_get(c, "ids")), types = ids_of(json_object_get(c, "type_ids"));
     sh_token got[4096];
     int32_t got_types[4096];
-    int64_t n = sh_tokenizer_encode_pair(t, json_string_value(a), json_string_length(a), json_is_string(b) ? json_string_value(b) : NULL,
+    int64_t n = sh_tokenizer_encode_pair(t, json_string_value(a), json_string_length(a),
+                                         json_is_string(b) ? json_string_value(b) : NULL,
                                          json_string_length(b), &opts, got, got_types, 4096, &err);
     if (n < 0) assert_ok((int)n, &err);
     char what[300];
@@ -197,11 +205,16 @@ static int check_pieces(const sh_tokenizer *t, const char *name, int i, text_ite
     sh_str s = sh_str_n(text.p, text.n);
     if (t->n_norm) assert_ok(norm_run(&e, text.p, text.n, &s), &err);
     int bad = 0;
-    if (norm) bad += text_differs("normalised", i, s.p, s.n, json_string_value(norm), json_string_length(norm));
+    if (norm)
+        bad += text_differs("normalised", i, s.p, s.n, json_string_value(norm), json_string_length(norm));
     assert_ok(split_run(&e, s.p, s.n, true), &err);
     bool same = l.n == json_array_size(ends);
-    for (size_t k = 0; same && k < l.n; k++) same = (json_int_t)l.end[k] == json_integer_value(json_array_get(ends, k));
-    if (!same) print_message("%s, text %d: %zu pieces, expected %zu, or other ends\n", name, i, l.n, json_array_size(ends)), bad++;
+    for (size_t k = 0; same && k < l.n; k++)
+        same = (json_int_t)l.end[k] == json_integer_value(json_array_get(ends, k));
+    if (!same)
+        print_message("%s, text %d: %zu pieces, expected %zu, or other ends\n", name, i, l.n,
+                      json_array_size(ends)),
+            bad++;
     enc_clear(&e);
     free(l.end);
     return bad;
@@ -228,20 +241,23 @@ static int check_folder(const char *root, const char *name, const json_t *texts)
     sh_tokenizer *t = top ? open_json(dir) : NULL;
     if (t) {
         assert_int_equal(sh_tokenizer_size(t), (int)json_integer_value(json_object_get(top, "vocab_size")));
-        json_array_foreach(json_object_get(top, "cases"), k, c) {
+        json_array_foreach(json_object_get(top, "cases"), k, c)
+        {
             int i = (int)json_integer_value(json_object_get(c, "i"));
             bad += check_ids(t, name, i, text_at(texts, i), c, top);
             bad += check_decoded(t, name, i, text_at(texts, i), c);
         }
         json_array_foreach(json_object_get(top, "streams"), k, c) bad += check_stream(t, name, (int)k, c);
         json_array_foreach(json_object_get(top, "pairs"), k, c) bad += check_pair(t, name, (int)k, c);
-        json_array_foreach(json_object_get(top, "truncated_longest_first"), k, c) bad += check_pair(t, name, (int)k, c);
-        if (covers(t))
-            json_array_foreach(json_object_get(pretok, "items"), k, c) {
+        json_array_foreach(json_object_get(top, "truncated_longest_first"), k, c) bad +=
+            check_pair(t, name, (int)k, c);
+        if (covers(t)) json_array_foreach(json_object_get(pretok, "items"), k, c)
+            {
                 int i = (int)json_integer_value(json_object_get(c, "i"));
                 bad += check_pieces(t, name, i, text_at(texts, i), c);
             }
-        print_message("%s: %zu texts, %d differences\n", name, json_array_size(json_object_get(top, "cases")), bad);
+        print_message("%s: %zu texts, %d differences\n", name, json_array_size(json_object_get(top, "cases")),
+                      bad);
     }
     sh_tokenizer_free(t);
     json_decref(top);
@@ -265,7 +281,8 @@ static int check_sentencepiece(const char *dir, const char *model, const char *n
         assert_ok(sh_tokenizer_from_sentencepiece(&t, b.p, b.n, name, &err), &err);
         assert_int_equal(sh_tokenizer_bos(t), (int)json_integer_value(json_object_get(top, "bos")));
         assert_int_equal(sh_tokenizer_eos(t), (int)json_integer_value(json_object_get(top, "eos")));
-        json_array_foreach(json_object_get(top, "cases"), k, c) {
+        json_array_foreach(json_object_get(top, "cases"), k, c)
+        {
             int i = (int)json_integer_value(json_object_get(c, "i"));
             text_item text = text_at(texts, i);
             ids got = encode(t, text.p, text.n, false, false);
@@ -279,7 +296,8 @@ static int check_sentencepiece(const char *dir, const char *model, const char *n
             free(got.p);
             bad += check_decoded(t, what, i, text, c);
         }
-        print_message("%s: %zu texts, %d differences\n", what, json_array_size(json_object_get(top, "cases")), bad);
+        print_message("%s: %zu texts, %d differences\n", what, json_array_size(json_object_get(top, "cases")),
+                      bad);
     }
     free(b.p);
     sh_tokenizer_free(t);
@@ -299,7 +317,8 @@ static int check_invalid(const char *root)
         snprintf(dir, sizeof dir, "%s/%s", root, names[n]);
         sh_tokenizer *t = open_json(dir);
         if (!t) continue;
-        json_array_foreach(json_object_get(top, "items"), k, c) {
+        json_array_foreach(json_object_get(top, "items"), k, c)
+        {
             const char *hex = json_string_value(json_object_get(c, "hex"));
             char raw[256];
             size_t len = strlen(hex) / 2;

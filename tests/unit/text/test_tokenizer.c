@@ -1,5 +1,5 @@
-/* test_tokenizer.c - what the goldens do not say: matchers against their patterns, long pieces, spans, GGUF round trips,
- * other file formats, broken files, failing memory. */
+/* test_tokenizer.c - what the goldens do not say: matchers against their patterns, long pieces, spans, GGUF
+ * round trips, other file formats, broken files, failing memory. */
 #include <time.h>
 
 #include "base/fault.h"
@@ -30,10 +30,12 @@ static sh_tokenizer *open_text(const char *json)
 /* A code point from the places where patterns decide: ASCII, cases, marks, digits, spaces, other scripts. */
 static uint32_t random_cp(sh_rng *r)
 {
-    static const uint32_t some[] = {' ', ' ', ' ', '\n', '\r', '\t', '\'', '\'', 's', 'S', 0x17f, 't', 'r', 'e', 'l', 'L', 'd', '/', '!', '_',
-                                    '1', '2', 0x660, 0x6f1, 0xbd, 0x2167, 0x85, 0xa0, 0x2028, 0x3000, 0x200b, 0x200c, 0xfeff, 0x180e, 0x301,
-                                    0x64b, 0x93e, 0x20dd, 'A', 'B', 0xc9, 0xe9, 0x1c5, 0x2b0, 0x5d0, 0x627, 0x6cc, 0x4e2d, 0xac00, 0x1f600,
-                                    0x1d400, 0x1d7ce, 0x10400, 0x10428, 0xfffd, 0x2019, 0xe000};
+    static const uint32_t some[] = {
+        ' ',    ' ',     ' ',     '\n',    '\r',    '\t',    '\'',   '\'',   's',    'S',    0x17f, 't',
+        'r',    'e',     'l',     'L',     'd',     '/',     '!',    '_',    '1',    '2',    0x660, 0x6f1,
+        0xbd,   0x2167,  0x85,    0xa0,    0x2028,  0x3000,  0x200b, 0x200c, 0xfeff, 0x180e, 0x301, 0x64b,
+        0x93e,  0x20dd,  'A',     'B',     0xc9,    0xe9,    0x1c5,  0x2b0,  0x5d0,  0x627,  0x6cc, 0x4e2d,
+        0xac00, 0x1f600, 0x1d400, 0x1d7ce, 0x10400, 0x10428, 0xfffd, 0x2019, 0xe000};
     uint64_t pick = sh_rng_u64(r);
     if (pick % 8 < 6) return some[(pick >> 8) % COUNT(some)];
     /* below U+0C00, where utf8proc and PCRE2 know the same characters */
@@ -59,7 +61,8 @@ static void test_matchers(void **state)
         sh_regex *re = NULL;
         sh_regex_work work = {0};
         assert_int_equal(fast_from_regex(sh_str_of(fast_source((enum fast_pattern)which))), which);
-        assert_ok(sh_regex_open(&re, sh_str_of(fast_source((enum fast_pattern)which)), "pattern", &err), &err);
+        assert_ok(sh_regex_open(&re, sh_str_of(fast_source((enum fast_pattern)which)), "pattern", &err),
+                  &err);
         for (int round = 0; round < 20000; round++) {
             char text[256];
             size_t n = random_text(&r, text, 1 + sh_rng_u64(&r) % 40);
@@ -68,8 +71,9 @@ static void test_matchers(void **state)
                 assert_int_equal(sh_regex_find(re, &work, text, n, at, &begin, &end, &err), 1);
                 size_t len = fast_next((enum fast_pattern)which, classes, text + at, text + n);
                 if (begin != at || end != at + len) {
-                    print_error("pattern %d, round %d: piece at %zu has %zu bytes, PCRE2 says %zu..%zu of \"%.*s\"\n", which, round,
-                                at, len, begin, end, (int)n, text);
+                    print_error(
+                        "pattern %d, round %d: piece at %zu has %zu bytes, PCRE2 says %zu..%zu of \"%.*s\"\n",
+                        which, round, at, len, begin, end, (int)n, text);
                     fail();
                 }
                 at += len;
@@ -101,7 +105,8 @@ static void assert_round_trip(const sh_tokenizer *t, const char *text, size_t n)
 static void test_long_pieces(void **state)
 {
     (void)state;
-    static const char *const names[] = {"bbpe_llama3", "bbpe_gpt2", "bbpe_o200k", "spm_bpe_legacy", "wordpiece_uncased", "clip_like"};
+    static const char *const names[] = {"bbpe_llama3",    "bbpe_gpt2",         "bbpe_o200k",
+                                        "spm_bpe_legacy", "wordpiece_uncased", "clip_like"};
     static const char *const units[] = {"a", " ", "\n", "ab", "é", "e\xcc\x81\xcc\xa7", "1", "'", "\xff"};
     enum { N = 1 << 20 };
     char *text = malloc(N);
@@ -199,7 +204,8 @@ static void test_look_ups(void **state)
     assert_string_equal(sh_tokenizer_token(t, eot), "<|eot_id|>");
     assert_null(sh_tokenizer_token(t, -1));
     assert_null(sh_tokenizer_token(t, sh_tokenizer_size(t)));
-    for (sh_token id = 0; id < sh_tokenizer_size(t); id++) assert_int_equal(sh_tokenizer_find(t, sh_tokenizer_token(t, id)), id);
+    for (sh_token id = 0; id < sh_tokenizer_size(t); id++)
+        assert_int_equal(sh_tokenizer_find(t, sh_tokenizer_token(t, id)), id);
     assert_true(sh_tokenizer_is_special(t, eot));
     assert_true(sh_tokenizer_is_end(t, eot));
     assert_false(sh_tokenizer_is_end(t, 0));
@@ -233,7 +239,8 @@ static int round_trip_gguf(const sh_tokenizer *t, const char *name)
     assert_ok(sh_tokenizer_describe(t, &d, &err), &err);
     assert_ok(sh_tokenizer_from_vocab(&again, &d, name, &err), &err);
     json_t *texts = read_json(SMALL_DIR, "texts.json");
-    json_array_foreach(json_object_get(texts, "texts"), i, v) {
+    json_array_foreach(json_object_get(texts, "texts"), i, v)
+    {
         ids a = encode(t, json_string_value(v), json_string_length(v), true, true);
         ids b = encode(again, json_string_value(v), json_string_length(v), true, true);
         bad += ids_differ(name, (int)i, b, a);
@@ -254,7 +261,8 @@ static void test_describe(void **state)
     (void)state;
     sh_err err = {0};
     sh_vocab_desc d;
-    static const char *const kept[] = {"bbpe_llama3", "bbpe_gpt2", "bbpe_o200k", "spm_bpe_legacy", "wordpiece_uncased"};
+    static const char *const kept[] = {"bbpe_llama3", "bbpe_gpt2", "bbpe_o200k", "spm_bpe_legacy",
+                                       "wordpiece_uncased"};
     static const char *const refused[] = {"clip_like", "added_flags", "metaspace_first_nosplit"};
     for (size_t i = 0; i < COUNT(kept); i++) {
         sh_tokenizer *t = open_small(kept[i]);
@@ -307,13 +315,16 @@ static int check_shared(const sh_tokenizer *t, const char *name)
     json_t *top = read_json(dir, "cases.json"), *texts = read_json(SMALL_DIR, "texts.json");
     if (!top) top = read_json(dir, "sp_cases.json");
     bool sp = strstr(name, "model") != NULL, skip_named = strcmp(name, "shared_llama3.2") == 0;
-    json_array_foreach(json_object_get(top, "cases"), k, c) {
+    json_array_foreach(json_object_get(top, "cases"), k, c)
+    {
         json_int_t i = json_integer_value(json_object_get(c, "i"));
-        const json_t *text = json_array_get(json_object_get(texts, "texts"), (size_t)i), *plain = json_object_get(c, "ids_no_parse_special");
+        const json_t *text = json_array_get(json_object_get(texts, "texts"), (size_t)i),
+                     *plain = json_object_get(c, "ids_no_parse_special");
         const json_t *list = json_object_get(c, "ids");
         if (!list) continue;
         if (skip_named && plain) list = plain; /* its files have no special tokens */
-        ids want = ids_of(list), got = encode(t, json_string_value(text), json_string_length(text), false, !sp);
+        ids want = ids_of(list),
+            got = encode(t, json_string_value(text), json_string_length(text), false, !sp);
         bad += ids_differ(name, (int)i, got, want);
         const json_t *decoded = json_object_get(c, "decoded");
         bytes back = decode(t, got, false);
@@ -324,7 +335,8 @@ static int check_shared(const sh_tokenizer *t, const char *name)
         free(want.p);
         free(got.p);
     }
-    print_message("%s: %zu texts, %d differences\n", name, json_array_size(json_object_get(top, "cases")), bad);
+    print_message("%s: %zu texts, %d differences\n", name, json_array_size(json_object_get(top, "cases")),
+                  bad);
     json_decref(top);
     json_decref(texts);
     return bad;
@@ -335,7 +347,8 @@ static void test_shared(void **state)
     (void)state;
     sh_err err = {0};
     const char *dir = SHOAL_GOLDEN_DIR "/lm/tokenizers";
-    static const char *const jsons[][2] = {{"gpt2", "shared_gpt2"}, {"tinyllama", "shared_tinyllama"}, {"minilm", "shared_minilm"}};
+    static const char *const jsons[][2] = {
+        {"gpt2", "shared_gpt2"}, {"tinyllama", "shared_tinyllama"}, {"minilm", "shared_minilm"}};
     int bad = 0;
     for (size_t i = 0; i < COUNT(jsons); i++) {
         char path[1024];
@@ -351,7 +364,9 @@ static void test_shared(void **state)
     }
     sh_tokenizer *t = NULL;
     bytes vocab = read_all(dir, "llama3.2/encoder.json"), merges = read_all(dir, "llama3.2/vocab.bpe");
-    assert_ok(sh_tokenizer_from_bpe_files(&t, vocab.p, vocab.n, merges.p, merges.n, "llama-bpe", "llama3.2", &err), &err);
+    assert_ok(
+        sh_tokenizer_from_bpe_files(&t, vocab.p, vocab.n, merges.p, merges.n, "llama-bpe", "llama3.2", &err),
+        &err);
     bad += check_shared(t, "shared_llama3.2");
     sh_tokenizer_free(t);
     free(vocab.p);
@@ -373,16 +388,22 @@ static void test_shared(void **state)
 static void test_rare_steps(void **state)
 {
     (void)state;
-    static const char head[] = "{\"model\":{\"type\":\"WordLevel\",\"unk_token\":\"?\",\"vocab\":{\"?\":0,\"ab\":1,\"-\":2,\"ab-\":3,\"-ab\":4,\"--\":5}},";
+    static const char head[] = "{\"model\":{\"type\":\"WordLevel\",\"unk_token\":\"?\",\"vocab\":{\"?\":0,"
+                               "\"ab\":1,\"-\":2,\"ab-\":3,\"-ab\":4,\"--\":5}},";
     static const struct {
         const char *behavior;
         int n, want[6];
-    } cases[] = {{"Removed", 2, {1, 1}}, {"Isolated", 4, {1, 2, 2, 1}}, {"Contiguous", 3, {1, 5, 1}},
-                 {"MergedWithPrevious", 3, {3, 2, 1}}, {"MergedWithNext", 3, {1, 2, 4}}};
+    } cases[] = {{"Removed", 2, {1, 1}},
+                 {"Isolated", 4, {1, 2, 2, 1}},
+                 {"Contiguous", 3, {1, 5, 1}},
+                 {"MergedWithPrevious", 3, {3, 2, 1}},
+                 {"MergedWithNext", 3, {1, 2, 4}}};
     for (size_t i = 0; i < COUNT(cases); i++) {
         char json[1024];
-        snprintf(json, sizeof json, "%s\"pre_tokenizer\":{\"type\":\"Split\",\"pattern\":{\"Regex\":\"-\"},\"behavior\":\"%s\",\"invert\":false}}", head,
-                 cases[i].behavior);
+        snprintf(json, sizeof json,
+                 "%s\"pre_tokenizer\":{\"type\":\"Split\",\"pattern\":{\"Regex\":\"-\"},\"behavior\":\"%s\","
+                 "\"invert\":false}}",
+                 head, cases[i].behavior);
         sh_tokenizer *t = open_text(json);
         ids row = encode(t, "ab--ab", 6, false, true);
         assert_int_equal(row.n, cases[i].n);
@@ -397,8 +418,10 @@ static void test_pattern_limits(void **state)
 {
     (void)state;
     sh_err err = {0};
-    sh_tokenizer *t = open_text("{\"model\":{\"type\":\"WordLevel\",\"unk_token\":\"?\",\"vocab\":{\"?\":0}},\"pre_tokenizer\":{\"type\":\"Split\","
-                                "\"pattern\":{\"Regex\":\"(?:(?:a|aa)+)+$(?<=b)\"},\"behavior\":\"Isolated\",\"invert\":false}}");
+    sh_tokenizer *t = open_text(
+        "{\"model\":{\"type\":\"WordLevel\",\"unk_token\":\"?\",\"vocab\":{\"?\":0}},\"pre_tokenizer\":{"
+        "\"type\":\"Split\","
+        "\"pattern\":{\"Regex\":\"(?:(?:a|aa)+)+$(?<=b)\"},\"behavior\":\"Isolated\",\"invert\":false}}");
     char text[200];
     memset(text, 'a', sizeof text);
     sh_encode_opts opts = {0};
@@ -411,15 +434,27 @@ static void test_bad_files(void **state)
 {
     (void)state;
     static const char *const jsons[] = {
-        "", "[]", "{", "{\"model\":{}}", "{\"model\":{\"vocab\":{\"a\":-1}}}", "{\"model\":{\"vocab\":{\"a\":16777216}}}",
-        "{\"model\":{\"vocab\":{\"a\":16000000}}}", "{\"model\":{\"type\":\"Other\",\"vocab\":{\"a\":0}}}",
-        "{\"model\":{\"type\":\"BPE\",\"vocab\":{\"a\":0},\"merges\":[\"a b\"]}}", "{\"model\":{\"type\":\"BPE\",\"vocab\":{\"a\":0},\"merges\":[\"ab\"]}}",
-        "{\"model\":{\"type\":\"Unigram\",\"vocab\":[[\"a\"]]}}", "{\"model\":{\"vocab\":{\"a\":0}},\"normalizer\":{\"type\":\"X\"}}",
-        "{\"model\":{\"vocab\":{\"a\":0}},\"pre_tokenizer\":{\"type\":\"Split\",\"pattern\":{\"Regex\":\"(\"},\"behavior\":\"Isolated\"}}",
+        "",
+        "[]",
+        "{",
+        "{\"model\":{}}",
+        "{\"model\":{\"vocab\":{\"a\":-1}}}",
+        "{\"model\":{\"vocab\":{\"a\":16777216}}}",
+        "{\"model\":{\"vocab\":{\"a\":16000000}}}",
+        "{\"model\":{\"type\":\"Other\",\"vocab\":{\"a\":0}}}",
+        "{\"model\":{\"type\":\"BPE\",\"vocab\":{\"a\":0},\"merges\":[\"a b\"]}}",
+        "{\"model\":{\"type\":\"BPE\",\"vocab\":{\"a\":0},\"merges\":[\"ab\"]}}",
+        "{\"model\":{\"type\":\"Unigram\",\"vocab\":[[\"a\"]]}}",
+        "{\"model\":{\"vocab\":{\"a\":0}},\"normalizer\":{\"type\":\"X\"}}",
+        "{\"model\":{\"vocab\":{\"a\":0}},\"pre_tokenizer\":{\"type\":\"Split\",\"pattern\":{\"Regex\":\"(\"}"
+        ",\"behavior\":\"Isolated\"}}",
         "{\"model\":{\"vocab\":{\"a\":0}},\"added_tokens\":[{\"content\":\"x\"}]}",
-        "{\"model\":{\"vocab\":{\"a\":0}},\"normalizer\":{\"type\":\"Precompiled\",\"precompiled_charsmap\":\"AAAAAAAA\"},\"decoder\":{\"type\":\"?\"}}",
-        "{\"model\":{\"vocab\":{\"a\":0}},\"post_processor\":{\"type\":\"BertProcessing\",\"cls\":[\"a\",9],\"sep\":[\"a\",0]}}",
-        "{\"model\":{\"vocab\":{\"a\":0}},\"post_processor\":{\"type\":\"TemplateProcessing\",\"single\":[]}}"};
+        "{\"model\":{\"vocab\":{\"a\":0}},\"normalizer\":{\"type\":\"Precompiled\",\"precompiled_charsmap\":"
+        "\"AAAAAAAA\"},\"decoder\":{\"type\":\"?\"}}",
+        "{\"model\":{\"vocab\":{\"a\":0}},\"post_processor\":{\"type\":\"BertProcessing\",\"cls\":[\"a\",9],"
+        "\"sep\":[\"a\",0]}}",
+        "{\"model\":{\"vocab\":{\"a\":0}},\"post_processor\":{\"type\":\"TemplateProcessing\",\"single\":[]}"
+        "}"};
     for (size_t i = 0; i < COUNT(jsons); i++) {
         sh_err err = {0};
         sh_tokenizer *t = NULL;
@@ -439,8 +474,10 @@ static void test_bad_files(void **state)
         memcpy(cut, b.p, n);
         int rc = sh_tokenizer_from_sentencepiece(&t, cut, n, "cut", &err);
         free(cut);
-        if (rc == SH_OK) sh_tokenizer_free(t), t = NULL; /* a cut between fields leaves a smaller model */
-        else assert_int_equal(rc, SH_E_CORRUPT);
+        if (rc == SH_OK)
+            sh_tokenizer_free(t), t = NULL; /* a cut between fields leaves a smaller model */
+        else
+            assert_int_equal(rc, SH_E_CORRUPT);
     }
     assert_int_equal(sh_tokenizer_from_llama2c(&t, b.p, b.n, 1 << 30, "bin", &err), SH_E_CORRUPT);
     assert_int_equal(sh_tokenizer_from_llama2c(&t, b.p, 3, 1, "bin", &err), SH_E_CORRUPT);
@@ -460,8 +497,8 @@ static void test_bad_files(void **state)
 }
 
 #ifdef SHOAL_FAULT
-/* Opening, encoding, describing and decoding with the k-th allocation failing: an error and no leak (the address
- * sanitizer watches), then success. */
+/* Opening, encoding, describing and decoding with the k-th allocation failing: an error and no leak (the
+ * address sanitizer watches), then success. */
 static void torture(const char *name)
 {
     char dir[1024];
@@ -474,8 +511,9 @@ static void torture(const char *name)
         sh_buf out = {0};
         sh_token row[64];
         sh_encode_opts opts = {.add_special = true, .parse_special = true};
-        static const char text[] = "Cafe\xcc\x81 <|endoftext|> and more  text that is long enough to want the heap for merging: "
-                                   "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa";
+        static const char text[] =
+            "Cafe\xcc\x81 <|endoftext|> and more  text that is long enough to want the heap for merging: "
+            "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa";
         sh_fault_arm(SH_FAULT_ALLOC, k);
         int rc = sh_tokenizer_from_json(&t, b.p, b.n, NULL, 0, name, &err);
         if (rc == SH_OK) {
@@ -512,9 +550,11 @@ static void test_memory(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_matchers), cmocka_unit_test(test_long_pieces), cmocka_unit_test(test_merge_ways),
-        cmocka_unit_test(test_spans), cmocka_unit_test(test_look_ups), cmocka_unit_test(test_describe), cmocka_unit_test(test_minnow),
-        cmocka_unit_test(test_shared), cmocka_unit_test(test_rare_steps), cmocka_unit_test(test_pattern_limits),
+        cmocka_unit_test(test_matchers),   cmocka_unit_test(test_long_pieces),
+        cmocka_unit_test(test_merge_ways), cmocka_unit_test(test_spans),
+        cmocka_unit_test(test_look_ups),   cmocka_unit_test(test_describe),
+        cmocka_unit_test(test_minnow),     cmocka_unit_test(test_shared),
+        cmocka_unit_test(test_rare_steps), cmocka_unit_test(test_pattern_limits),
         cmocka_unit_test(test_bad_files),
 #ifdef SHOAL_FAULT
         cmocka_unit_test(test_memory),

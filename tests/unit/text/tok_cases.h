@@ -105,11 +105,12 @@ static inline int ids_differ(const char *what, int i, ids got, ids want)
     return 1;
 }
 
-static inline int text_differs(const char *what, int i, const char *got, size_t n_got, const char *want, size_t n_want)
+static inline int text_differs(const char *what, int i, const char *got, size_t n_got, const char *want,
+                               size_t n_want)
 {
     if (n_got == n_want && memcmp(got, want, n_got) == 0) return 0;
-    print_message("%s, text %d: \"%.*s\", expected \"%.*s\"\n", what, i, (int)(n_got < 120 ? n_got : 120), got,
-                  (int)(n_want < 120 ? n_want : 120), want);
+    print_message("%s, text %d: \"%.*s\", expected \"%.*s\"\n", what, i, (int)(n_got < 120 ? n_got : 120),
+                  got, (int)(n_want < 120 ? n_want : 120), want);
     return 1;
 }
 
