@@ -43,8 +43,8 @@ SH_API const sh_token *sh_session_tokens(const sh_session *s); /* [sh_session_us
 /* Keep the first n tokens; logits are gone until the next prefill. */
 SH_API int sh_session_rewind(sh_session *s, size_t n, sh_err *err);
 /* State on disk: model digest, tokens, cache, logits. Restoring into another model or cache type is SH_E_INVALID, into
- * too small a context SH_E_RANGE; a damaged file is SH_E_CORRUPT. The session is then what it was. Cost beside the bytes:
- * four tokens, for the model's digest. */
+ * too small a context SH_E_RANGE; a damaged file is SH_E_CORRUPT: the session is then what it was. Both compute four
+ * tokens, for the model's digest. */
 SH_API int sh_session_save(const sh_session *s, const char *path, sh_err *err);
 SH_API int sh_session_restore(sh_session *s, const char *path, sh_err *err);
 

@@ -184,19 +184,29 @@ static int restore_check(const sh_session *s, const sh_session_file *f, const ch
     return SH_OK;
 }
 
-static int restore_state(sh_session *s, const sh_session_file *f, const char *path, sh_err *err)
+/* The cache is read into a new one, so that a failure leaves the session's own alone. */
+static int restore_cache(sh_session *s, const sh_session_file *f, sh_err *err)
 {
     kv_reader r = {f->kv, f->kv_bytes};
-    s->n_used = 0;
-    s->has_logits = false;
-    sh_kv_rewind(s->kv, 0);
-    int rc = f->n_tokens ? sh_kv_restore(s->kv, f->n_tokens, kv_read, &r, err) : SH_OK;
+    sh_kv *kv = NULL;
+    int rc = sh_kv_open(&kv, s->model, sh_kv_get_type(s->kv), s->n_ctx, err);
+    if (rc < 0) return rc;
+    rc = sh_kv_restore(kv, f->n_tokens, kv_read, &r, err);
     if (rc == SH_OK && r.left > 0)
         rc = sh_fail(err, SH_E_CORRUPT, "the cache is longer than its tokens need");
     if (rc < 0) {
-        sh_kv_rewind(s->kv, 0);
-        return sh_fail_in(err, rc, "%s", path);
+        sh_kv_free(kv);
+        return rc;
     }
+    sh_kv_free(s->kv);
+    s->kv = kv;
+    return SH_OK;
+}
+
+static int restore_state(sh_session *s, const sh_session_file *f, const char *path, sh_err *err)
+{
+    int rc = restore_cache(s, f, err);
+    if (rc < 0) return sh_fail_in(err, rc, "%s", path);
     for (uint32_t i = 0; i < f->n_tokens; i++) s->tokens[i] = (sh_token)sh_get_u32(f->tokens + 4 * (size_t)i);
     for (uint32_t i = 0; f->has_logits && i < f->n_vocab; i++)
         s->logits[i] = sh_get_f32(f->logits + 4 * (size_t)i);

@@ -1,4 +1,5 @@
-/* The batcher over the small story model: same text as alone, shared prompts, stops, ends, limits, threads. */
+/* The batcher over the small story model: same text as alone, shared prompts, stops, ends, limits, threads.
+ */
 #include "golden/engine_golden.h"
 
 #include <math.h>
@@ -6,6 +7,7 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 
+#include "base/fault.h"
 #include "engine/logprob.h"
 #include "os/clock.h"
 
@@ -492,6 +494,37 @@ static void test_many_threads(void **state)
     sh_engine_free(e);
 }
 
+#ifdef SHOAL_FAULT
+/* Opening and submitting with each allocation of this thread failing in turn. */
+static void test_memory(void **state)
+{
+    (void)state;
+    sh_token ids[64];
+    const char *const stops[] = {"fox", "king"};
+    const sh_logit_bias bias = {7, 1};
+    size_t n = text_ids(minnow, prompts[0], ids, COUNT(ids));
+    int rc = SH_E_NOMEM;
+    for (long k = 0; rc != SH_OK; k++) {
+        sh_engine *e = NULL;
+        sh_request *r = NULL;
+        sh_err err = {0};
+        sh_engine_opts eo = SH_ENGINE_OPTS_INIT;
+        sh_request_opts o = request_of(ids, n, 4, 1);
+        eo.n_ctx = 64;
+        o.stop = stops, o.n_stop = 2, o.sampling.bias = &bias, o.sampling.n_bias = 1;
+        sh_fault_arm(SH_FAULT_ALLOC, k);
+        rc = sh_engine_open(&e, minnow, &eo, &err);
+        if (rc == SH_OK) rc = sh_engine_submit(e, &o, &r, &err);
+        sh_fault_arm(SH_FAULT_ALLOC, -1);
+        assert_true(rc == SH_OK || rc == SH_E_NOMEM);
+        assert_true(k < 300);
+        if (rc == SH_OK) assert_int_equal(sh_request_wait(r), SH_OK);
+        sh_request_free(r);
+        sh_engine_free(e);
+    }
+}
+#endif
+
 static int set_up(void **state)
 {
     (void)state;
@@ -527,6 +560,9 @@ int main(void)
         cmocka_unit_test(test_queue_is_bounded),
         cmocka_unit_test(test_free_ends_what_runs),
         cmocka_unit_test(test_many_threads),
+#ifdef SHOAL_FAULT
+        cmocka_unit_test(test_memory),
+#endif
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }

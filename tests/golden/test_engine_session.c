@@ -3,6 +3,7 @@
 
 #include <stdlib.h>
 
+#include "base/endian.h"
 #include "base/fault.h"
 #include "base/rng.h"
 #include "codec/json.h"
@@ -125,7 +126,8 @@ static void test_bad_calls(void **state)
     assert_null(none);
 }
 
-/* A shifted timeline is the one that a fresh session over the remaining tokens has, however the calls were cut. */
+/* A shifted timeline is the one that a fresh session over the remaining tokens has, however the calls were
+ * cut. */
 static void test_shift(void **state)
 {
     (void)state;
@@ -255,6 +257,48 @@ static void test_restore_refuses(void **state)
     tmpdir_remove(dir);
 }
 
+/* Digest, header and length agree, but the cache has fewer or more bytes than its tokens need. */
+static void test_restore_is_whole_or_nothing(void **state)
+{
+    (void)state;
+    char *dir = tmpdir_make();
+    sh_token ids[20];
+    sh_err err = {0};
+    sh_buf file = {0};
+    random_ids(ids, 20, 4096, 6);
+    sh_session *a = session_of(minnow, 64, 0), *b = session_of(minnow, 64, 0);
+    prefill(a, ids, 20);
+    prefill(b, ids + 5, 10);
+    assert_ok(sh_session_save(a, tmpdir_path(dir, "s"), &err), &err);
+    assert_ok(sh_file_read(tmpdir_path(dir, "s"), 1u << 26, &file, &err), &err);
+    uint64_t kv_bytes = sh_get_u64(file.p + 64);
+    for (int more = -4; more <= 4; more += 8) {
+        sh_buf bad = {0};
+        sh_digest digest;
+        size_t kv_end = 72 + 20 * 4 + (size_t)kv_bytes, rest = file.n - 32 - kv_end;
+        sh_buf_add(&bad, file.p, kv_end + (size_t)(more < 0 ? more : 0));
+        if (more > 0) sh_buf_add(&bad, "more", 4);
+        sh_buf_add(&bad, file.p + kv_end, rest);
+        sh_put_u64(bad.p + 64, kv_bytes + (uint64_t)more);
+        assert_ok(sh_sha256(bad.p, bad.n, &digest, &err), &err);
+        sh_buf_add(&bad, &digest, sizeof digest);
+        assert_ok(sh_file_write(tmpdir_path(dir, "bad"), bad.p, bad.n, &err), &err);
+        assert_int_equal(sh_session_restore(b, tmpdir_path(dir, "bad"), &err), SH_E_CORRUPT);
+        assert_non_null(strstr(err.msg, more < 0 ? "shorter" : "longer"));
+        assert_int_equal(sh_session_used(b), 10);
+        sh_buf_clear(&bad);
+    }
+    sh_session *fresh = session_of(minnow, 64, 0);
+    prefill(fresh, ids + 5, 11);
+    prefill(b, ids + 15, 1);
+    assert_same_logits(b, fresh);
+    sh_buf_clear(&file);
+    sh_session_free(a);
+    sh_session_free(b);
+    sh_session_free(fresh);
+    tmpdir_remove(dir);
+}
+
 static void test_fingerprint_tells_models_apart(void **state)
 {
     (void)state;
@@ -327,6 +371,7 @@ int main(void)
         cmocka_unit_test(test_cancelled_prefill_keeps_whole_chunks),
         cmocka_unit_test(test_save_and_restore),
         cmocka_unit_test(test_restore_refuses),
+        cmocka_unit_test(test_restore_is_whole_or_nothing),
         cmocka_unit_test(test_fingerprint_tells_models_apart),
 #ifdef SHOAL_FAULT
         cmocka_unit_test(test_memory),
