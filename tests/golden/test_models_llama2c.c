@@ -99,12 +99,43 @@ static void test_minnow(void **state)
     sh_runtime_free(rt);
 }
 
+/* Long enough for every stage to be shared among threads: the same bits from 1 and 5 threads, whole and in
+ * two pieces. */
+static void test_minnow_threads(void **state)
+{
+    enum { N = 300, CUT = 131 };
+    sh_token tokens[N];
+    float *got[2];
+    (void)state;
+    for (int i = 0; i < N; i++) tokens[i] = (sh_token)(i * 991 % 4096);
+    for (int i = 0; i < 2; i++) {
+        sh_runtime *rt = golden_runtime(NULL, i ? 5 : 1);
+        sh_model *m = golden_open(rt, MINNOW);
+        golden_run r;
+        golden_run_open(&r, m, SH_KV_F16);
+        got[i] = sh_alloc((size_t)N * r.n_vocab, sizeof(float));
+        if (i) golden_feed(&r, tokens, CUT, got[i], NULL, NULL);
+        golden_feed(&r, tokens + (i ? CUT : 0), N - (i ? CUT : 0), got[i] + (i ? (size_t)CUT * r.n_vocab : 0),
+                    NULL, NULL);
+        if (i) assert_memory_equal(got[0], got[1], (size_t)N * r.n_vocab * sizeof(float));
+        assert_non_null(sh_model_tokenizer(m));
+        assert_non_null(sh_model_template(m));
+        assert_null(sh_model_template_error(m));
+        golden_run_close(&r);
+        sh_model_free(m);
+        sh_runtime_free(rt);
+    }
+    sh_free(got[0]);
+    sh_free(got[1]);
+}
+
 int main(void)
 {
     if (!sh_file_exists(STORIES "/stories260K.bin") || !sh_file_is_dir(MINNOW)) {
         printf("skipped: no reference data at " STORIES " and " MINNOW "\n");
         return 77;
     }
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_stories), cmocka_unit_test(test_minnow)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_stories), cmocka_unit_test(test_minnow),
+                                       cmocka_unit_test(test_minnow_threads)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
