@@ -27,6 +27,13 @@ typedef struct sh_quant_trials {
     int count;
 } sh_quant_trials;
 
+/* Sixteen inverse units tried at once for n targets: codes c = round(target * inv) within lo .. hi. */
+typedef struct sh_quant_units {
+    _Alignas(64) float inv[SH_QUANT_LANES];
+    _Alignas(64) float unit[SH_QUANT_LANES]; /* the least-squares unit for those codes; 0 when all are 0 */
+    _Alignas(64) float gain[SH_QUANT_LANES]; /* how much of sum cost target^2 it explains */
+} sh_quant_units;
+
 /* Sums over a lane for the codes q that some scale and minimum choose. */
 typedef struct sh_quant_sums {
     _Alignas(64) float w[SH_QUANT_LANES];  /* w */
@@ -52,6 +59,8 @@ typedef struct sh_quant_fit {
     void (*measure_linear)(const sh_quant_lanes *in, const float *scale, const float *min, float lo, float hi,
                            sh_quant_sums *out);
     void (*measure_levels)(const sh_quant_lanes *in, const float *scale, sh_quant_sums *out);
+    /* Fills t->unit and t->gain from t->inv. */
+    void (*units)(sh_quant_units *t, const float *target, const float *cost, int n, float lo, float hi);
     /* The nearest codes: round((x - min) / scale) clamped to lo .. hi; a scale of 0 gives the code nearest to 0. */
     void (*code_linear)(const sh_quant_lanes *in, const float *scale, const float *min, float lo, float hi,
                         int8_t (*codes)[SH_QUANT_LANES]);

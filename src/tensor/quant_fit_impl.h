@@ -295,6 +295,24 @@ static void measure_levels(const sh_quant_lanes *in, const float *scale, sh_quan
     }
 }
 
+/* Here a lane is a trial, and the sums run over the sub-blocks of one super-block. */
+static void try_units(sh_quant_units *t, const float *target, const float *cost, int n, float lo, float hi)
+{
+    vf bottom = vf_set(lo), top = vf_set(hi);
+    for (int at = 0; at < SH_QUANT_LANES; at += VF_LANES) {
+        vf inv = vf_load(t->inv + at), tc = {0}, cc = {0};
+        for (int i = 0; i < n; i++) {
+            vf code = vf_round(vf_clamp(vf_set(target[i]) * inv, bottom, top)), weighted = vf_set(cost[i]) * code;
+            tc += weighted * target[i];
+            cc += weighted * code;
+        }
+        vi some = cc > vf_set(0);
+        vf unit = vf_select(some, tc / vf_select(some, cc, vf_set(1)), vf_set(0));
+        vf_store(t->unit + at, unit);
+        vf_store(t->gain + at, unit * tc);
+    }
+}
+
 VF_INLINE void store_codes(int8_t *to, vf q)
 {
     float f[VF_LANES];
@@ -323,7 +341,7 @@ static void code_levels(const sh_quant_lanes *in, const float *scale, int8_t (*c
 
 #define SH_QUANT_FIT_TABLE(text) \
     {.name = text, .range = fit_range, .symmetric = fit_symmetric, .levels = fit_levels, \
-     .measure_linear = measure_linear, .measure_levels = measure_levels, .code_linear = code_linear, \
-     .code_levels = code_levels}
+     .measure_linear = measure_linear, .measure_levels = measure_levels, .units = try_units, \
+     .code_linear = code_linear, .code_levels = code_levels}
 
 #endif

@@ -91,17 +91,8 @@ typedef struct block_group {
     int8_t codes[SH_QUANT_MAX_N][LANES];
 } block_group;
 
-/* The mean of the squares of a row, in double: it only balances weights, but must not overflow. */
-static double row_mean_square(const float *x, size_t n)
-{
-    double sum = 0;
-    for (size_t i = 0; i < n; i++) sum += (double)x[i] * (double)x[i];
-    return sum / (double)n;
-}
-
-/* False: block *bad of the group is out of range. importance NULL: weights x^2. */
-static bool group_load(block_group *g, const float *x, size_t n_left, const float *importance, double mean_square,
-                       int *bad)
+/* False: block *bad of the group is out of range. importance may be NULL. */
+static bool group_load(block_group *g, const float *x, size_t n_left, const float *importance, int *bad)
 {
     g->in.n = BLOCK;
     g->n_blocks = n_left / BLOCK < LANES ? (int)(n_left / BLOCK) : LANES;
@@ -110,9 +101,8 @@ static bool group_load(block_group *g, const float *x, size_t n_left, const floa
             *bad = b;
             return false;
         }
-        double up = (double)g->norm[b].up, energy = mean_square * up * up;
         sh_quant_load(&g->in, b, 1, x + BLOCK * b, &g->norm[b]);
-        sh_quant_weigh(&g->in, b, 1, importance ? importance + BLOCK * b : NULL, energy < 0x1p60 ? (float)energy : 0x1p60f);
+        sh_quant_weigh(&g->in, b, 1, importance ? importance + BLOCK * b : NULL, g->norm[b].mean_square);
     }
     sh_quant_blank(&g->in, g->n_blocks);
     for (int l = 0; l < LANES; l++) g->min[l] = 0;
@@ -139,11 +129,10 @@ static ptrdiff_t search_legacy(const legacy_type *t, const float *x, uint8_t *ds
 {
     static const sh_quant_trials around = {-0.9f, 0.2f, 10}, inside = {-0.9f, 0.2f, 10};
     int half = 1 << (t->bits - 1), top = 2 * half - 1, bad = 0;
-    double mean_square = row_mean_square(x, n);
     block_group g;
     for (size_t at = 0; at < n; at += (size_t)g.n_blocks * BLOCK) {
         uint8_t codes[BLOCK];
-        if (!group_load(&g, x + at, n - at, importance + at, mean_square, &bad))
+        if (!group_load(&g, x + at, n - at, importance + at, &bad))
             return (ptrdiff_t)(at + (size_t)bad * BLOCK);
         if (t->has_min)
             fit->range(&g.in, (float)top, inside, false, g.scale, g.min);
@@ -197,12 +186,11 @@ ptrdiff_t sh_quant_row_q5_1(const float *x, uint8_t *dst, size_t n, const float 
 ptrdiff_t sh_quant_row_iq4_nl(const float *x, uint8_t *dst, size_t n, const float *importance, const sh_quant_fit *fit)
 {
     static const sh_quant_trials trials = {-7, 2, 8};
-    double mean_square = 2 * row_mean_square(x, n);
     int bad = 0;
     block_group g;
     for (size_t at = 0; at < n; at += (size_t)g.n_blocks * BLOCK) {
         uint8_t codes[BLOCK];
-        if (!group_load(&g, x + at, n - at, importance ? importance + at : NULL, mean_square, &bad))
+        if (!group_load(&g, x + at, n - at, importance ? importance + at : NULL, &bad))
             return (ptrdiff_t)(at + (size_t)bad * BLOCK);
         fit->levels(&g.in, trials, g.scale);
         for (int b = 0; b < g.n_blocks; b++)

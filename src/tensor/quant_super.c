@@ -84,42 +84,22 @@ static inline float round_within(float v, float lo, float hi)
     return (v + 12582912.0f) - 12582912.0f;
 }
 
-enum { TRIALS = 16 };
-
-typedef struct trial_sums {
-    float inv[TRIALS], tc[TRIALS], cc[TRIALS];
-} trial_sums;
-
-/* sum cost target code and sum cost code^2 for TRIALS inverse scales side by side */
-static void sum_trials(trial_sums *t, const float *target, const float *cost, int n, float lo, float hi)
-{
-    memset(t->tc, 0, sizeof t->tc);
-    memset(t->cc, 0, sizeof t->cc);
-    for (int i = 0; i < n; i++) {
-        float weighted = cost[i] * target[i];
-        for (int k = 0; k < TRIALS; k++) {
-            float code = round_within(target[i] * t->inv[k], lo, hi);
-            t->tc[k] += weighted * code;
-            t->cc[k] += cost[i] * code * code;
-        }
-    }
-}
-
 /* The unit d for which codes lo .. hi times d come nearest to n targets, by cost. Tried: the largest target at the end
  * of the range and near it, then one round of choosing the codes again. 0 when all targets are 0 or cost nothing. */
-static float fit_unit(const float *target, const float *cost, int n, float lo, float hi)
+static float fit_unit(const sh_quant_fit *fit, const float *target, const float *cost, int n, float lo, float hi)
 {
     float extreme = 0, d = 0, gain = 0, end = lo < 0 ? lo : hi;
     for (int i = 0; i < n; i++) extreme = fabsf(target[i]) > fabsf(extreme) ? target[i] : extreme;
     if (fabsf(extreme) < 0x1p-100f) return 0;
-    trial_sums t;
-    for (int k = 0; k < TRIALS; k++) t.inv[k] = (end + (float)(k - TRIALS / 2) * 0.5f) / extreme;
+    sh_quant_units t;
+    for (int k = 0; k < LANES; k++) t.inv[k] = (end + (float)(k - LANES / 2) * 0.5f) / extreme;
     for (int round = 0; round < 2; round++) {
-        sum_trials(&t, target, cost, n, lo, hi);
-        for (int k = 0; k < TRIALS; k++) {
-            float unit = t.cc[k] > 0 ? t.tc[k] / t.cc[k] : 0;
-            if (unit * t.tc[k] > gain) gain = unit * t.tc[k], d = unit;
-            t.inv[k] = fabsf(unit) > 0x1p-100f ? 1 / unit : 0;
+        fit->units(&t, target, cost, n, lo, hi);
+        for (int k = 0; k < LANES; k++) {
+            bool better = t.gain[k] > gain;
+            gain = better ? t.gain[k] : gain;
+            d = better ? t.unit[k] : d;
+            t.inv[k] = fabsf(t.unit[k]) > 0x1p-100f ? 1 / t.unit[k] : 0;
         }
     }
     return d;
@@ -145,11 +125,11 @@ static bool round_unit(float *d, const sh_quant_norm *norm, uint16_t *code)
 }
 
 /* Step 2 for super-block s: fills b and g->scale, g->min. False beyond f16. */
-static bool choose_scales(kgroup *g, const sh_quant_super_type *t, int s, const optimum *o, sh_quant_super *b)
+static bool choose_scales(kgroup *g, const sh_quant_super_type *t, const sh_quant_fit *fit, int s, const optimum *o, sh_quant_super *b)
 {
     int first = s * g->n_sub;
     float lo = (float)t->scale_lo, hi = (float)t->scale_hi, *scale = g->scale + first, *min = g->min + first;
-    float d = fit_unit(o->scale + first, o->cost + first, g->n_sub, lo, hi), depth[LANES];
+    float d = fit_unit(fit, o->scale + first, o->cost + first, g->n_sub, lo, hi), depth[LANES];
     if (!round_unit(&d, &g->norm[s], &b->d)) return false;
     choose_codes(o->scale + first, g->n_sub, d, lo, hi, b->scale, scale);
     if (!t->has_min) return true;
@@ -157,7 +137,7 @@ static bool choose_scales(kgroup *g, const sh_quant_super_type *t, int s, const 
         float best = o->min[first + l] - o->slope[first + l] * (scale[l] - o->scale[first + l]);
         depth[l] = best < 0 ? -best : 0;
     }
-    float dmin = fit_unit(depth, g->sums.w + first, g->n_sub, 0, hi);
+    float dmin = fit_unit(fit, depth, g->sums.w + first, g->n_sub, 0, hi);
     if (!round_unit(&dmin, &g->norm[s], &b->dmin)) return false;
     choose_codes(depth, g->n_sub, dmin, 0, hi, b->min, min);
     for (int l = 0; l < g->n_sub; l++) min[l] = -min[l];
@@ -190,7 +170,7 @@ static void search_scales(kgroup *g, const sh_quant_super_type *t, const sh_quan
     measure(g, t, fit);
     for (int round = 0; round < ROUNDS; round++) {
         solve(&g->sums, t->has_min, &o);
-        for (int s = 0; s < g->n_super; s++) trial[s].fits = in_range[s] && choose_scales(g, t, s, &o, &trial[s]);
+        for (int s = 0; s < g->n_super; s++) trial[s].fits = in_range[s] && choose_scales(g, t, fit, s, &o, &trial[s]);
         measure(g, t, fit);
         for (int s = 0; s < g->n_super; s++) keep_better(g, s, &trial[s], &out[s]);
     }
