@@ -193,6 +193,7 @@ bool sh_arch_has_slot(const sh_hparams *hp, enum sh_slot slot, uint32_t layer)
     case SH_SLOT_EXPERT_GATE:
     case SH_SLOT_EXPERT_UP:
     case SH_SLOT_EXPERT_DOWN:
+    case SH_SLOT_EXPERT_GATE_UP:
         return experts;
     case SH_SLOT_SHARED_GATE: case SH_SLOT_SHARED_UP: case SH_SLOT_SHARED_DOWN: case SH_SLOT_SHARED_ROUTER:
         return experts && hp->n_ff_shared;

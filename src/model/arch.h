@@ -42,6 +42,7 @@ enum sh_slot {
     SH_SLOT_SHARED_UP,
     SH_SLOT_SHARED_DOWN,
     SH_SLOT_SHARED_ROUTER, /* [1, n_embd]: its sigmoid weighs the shared expert */
+    SH_SLOT_EXPERT_GATE_UP, /* stacked, each [gate | up]: transformers 5 may write experts so */
     SH_SLOT_COUNT
 };
 
@@ -61,6 +62,7 @@ typedef struct sh_name {
     const char *stem;
     enum sh_layout layout;
     bool transposed; /* stored [in, out] (GPT-2's Conv1D) */
+    bool bare;       /* the matrix is called by the stem alone, without ".weight" */
 } sh_name;
 
 /* Which layers have a window when the file gives no list (layer_types). */

@@ -68,7 +68,7 @@ static const sh_tensor *find(binder *b, enum sh_slot slot, uint32_t layer, uint3
         const sh_name *n = sh_arch_name(b->arch, b->opts->is_gguf, slot, i);
         if (!n) break;
         char candidate[MAX_NAME];
-        compose(b, candidate, n->stem, layer, expert, suffix);
+        compose(b, candidate, n->stem, layer, expert, n->bare ? "" : suffix);
         const sh_tensor *t = look_up(b, candidate, true);
         if (!t && i) continue;
         memcpy(text, candidate, MAX_NAME);
@@ -220,23 +220,48 @@ static int bind_attention(binder *b, uint32_t layer, sh_layer *l)
     return bind_linear(b, SH_SLOT_O, layer, 0, hp->n_embd, q, hp->bias_o, &l->o);
 }
 
+/* Gate and up of expert e out of one stack [n_experts, 2 n_ff_expert, n_embd], when the file has it. */
+static int bind_stacked_pair(binder *b, uint32_t layer, uint32_t e, sh_expert *x, bool *found)
+{
+    const sh_hparams *hp = b->hp;
+    char text[MAX_NAME] = "";
+    matrix_view v = {.fused = SH_SLOT_COUNT, .rows = hp->n_ff_expert, .cols = hp->n_embd};
+    const uint64_t dims[3] = {hp->n_embd, 2 * (uint64_t)hp->n_ff_expert, hp->n_experts};
+    int rc;
+    v.t = find(b, SH_SLOT_EXPERT_GATE_UP, layer, 0, ".weight", &v.name, text);
+    *found = v.t != NULL;
+    if (!v.t || (rc = check_shape(b, v.t, dims, 3)) < 0) return v.t ? rc : SH_OK;
+    for (unsigned part = 0; part < 2 && b->b; part++) {
+        v.i_stacked = 2 * (uint64_t)e + part;
+        rc = bind_matrix(b->b, part ? &x->up : &x->gate, &v, hp, b->opts->rt, &b->n_bytes, b->err);
+        if (rc < 0) return rc;
+    }
+    return e + 1 < hp->n_experts ? SH_OK : report_progress(b, v.t);
+}
+
+static int bind_expert(binder *b, uint32_t layer, uint32_t e, sh_expert *x)
+{
+    const uint64_t ff = b->hp->n_ff_expert, width = b->hp->n_embd;
+    bool found;
+    int rc = bind_stacked_pair(b, layer, e, x, &found);
+    if (rc == SH_OK && !found)
+        rc = bind_linear(b, SH_SLOT_EXPERT_GATE, layer, e, ff, width, SH_BIAS_NO, &x->gate);
+    if (rc == SH_OK && !found)
+        rc = bind_linear(b, SH_SLOT_EXPERT_UP, layer, e, ff, width, SH_BIAS_NO, &x->up);
+    return rc < 0 ? rc : bind_linear(b, SH_SLOT_EXPERT_DOWN, layer, e, width, ff, SH_BIAS_NO, &x->down);
+}
+
 static int bind_experts(binder *b, uint32_t layer, sh_layer *l)
 {
     const sh_hparams *hp = b->hp;
-    uint64_t e_ff = hp->n_ff_expert, s_ff = hp->n_ff_shared, width = hp->n_embd;
+    uint64_t s_ff = hp->n_ff_shared, width = hp->n_embd;
     sh_expert ignored = {0};
     int rc = bind_linear(b, SH_SLOT_ROUTER, layer, 0, hp->n_experts, width, SH_BIAS_NO, &l->router);
     if (rc < 0) return rc;
     if (b->b && !(l->experts = sh_arena_zalloc(b->b->arena, hp->n_experts, sizeof *l->experts)))
         return sh_fail_nomem(b->err, hp->n_experts * sizeof *l->experts);
     for (uint32_t e = 0; e < hp->n_experts; e++) {
-        sh_expert *x = l->experts ? &l->experts[e] : &ignored;
-        if ((rc = bind_linear(b, SH_SLOT_EXPERT_GATE, layer, e, e_ff, width, SH_BIAS_NO, &x->gate)) < 0)
-            return rc;
-        if ((rc = bind_linear(b, SH_SLOT_EXPERT_UP, layer, e, e_ff, width, SH_BIAS_NO, &x->up)) < 0)
-            return rc;
-        if ((rc = bind_linear(b, SH_SLOT_EXPERT_DOWN, layer, e, width, e_ff, SH_BIAS_NO, &x->down)) < 0)
-            return rc;
+        if ((rc = bind_expert(b, layer, e, l->experts ? &l->experts[e] : &ignored)) < 0) return rc;
     }
     if (!s_ff) return SH_OK;
     if ((rc = bind_linear(b, SH_SLOT_SHARED_GATE, layer, 0, s_ff, width, SH_BIAS_NO, &l->shared.gate)) < 0)

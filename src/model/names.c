@@ -7,11 +7,12 @@
 
 #include <stddef.h>
 
-#define END {SH_SLOT_COUNT, NULL, SH_LAYOUT_ROWS, false}
-#define ROWS(slot, stem) {SH_SLOT_##slot, stem, SH_LAYOUT_ROWS, false}
-#define COLS(slot, stem) {SH_SLOT_##slot, stem, SH_LAYOUT_ROWS, true}
-#define FUSED(slot, layout, stem) {SH_SLOT_##slot, stem, SH_LAYOUT_##layout, false}
-#define FUSED_COLS(slot, layout, stem) {SH_SLOT_##slot, stem, SH_LAYOUT_##layout, true}
+#define END {SH_SLOT_COUNT, NULL, SH_LAYOUT_ROWS, false, false}
+#define ROWS(slot, stem) {SH_SLOT_##slot, stem, SH_LAYOUT_ROWS, false, false}
+#define COLS(slot, stem) {SH_SLOT_##slot, stem, SH_LAYOUT_ROWS, true, false}
+#define BARE(slot, layout, stem) {SH_SLOT_##slot, stem, SH_LAYOUT_##layout, false, true}
+#define FUSED(slot, layout, stem) {SH_SLOT_##slot, stem, SH_LAYOUT_##layout, false, false}
+#define FUSED_COLS(slot, layout, stem) {SH_SLOT_##slot, stem, SH_LAYOUT_##layout, true, false}
 
 const sh_name sh_names_gguf[] = {
     ROWS(EMBED, "token_embd"),
@@ -80,13 +81,20 @@ const sh_name sh_names_mixtral[] = {
     ROWS(ROUTER, "model.layers.%.block_sparse_moe.gate"),
     ROWS(EXPERT_GATE, "model.layers.%.block_sparse_moe.experts.#.w1"),
     ROWS(EXPERT_UP, "model.layers.%.block_sparse_moe.experts.#.w3"),
-    ROWS(EXPERT_DOWN, "model.layers.%.block_sparse_moe.experts.#.w2"), END,
+    ROWS(EXPERT_DOWN, "model.layers.%.block_sparse_moe.experts.#.w2"),
+    /* as transformers 5 may write it */
+    ROWS(ROUTER, "model.layers.%.mlp.gate"),
+    BARE(EXPERT_GATE_UP, CONCAT, "model.layers.%.mlp.experts.gate_up_proj"),
+    BARE(EXPERT_DOWN, ROWS, "model.layers.%.mlp.experts.down_proj"),
+    END,
 };
 const sh_name sh_names_qwen_moe[] = {
     ROWS(ROUTER, "model.layers.%.mlp.gate"),
     ROWS(EXPERT_GATE, "model.layers.%.mlp.experts.#.gate_proj"),
     ROWS(EXPERT_UP, "model.layers.%.mlp.experts.#.up_proj"),
     ROWS(EXPERT_DOWN, "model.layers.%.mlp.experts.#.down_proj"),
+    BARE(EXPERT_GATE_UP, CONCAT, "model.layers.%.mlp.experts.gate_up_proj"),
+    BARE(EXPERT_DOWN, ROWS, "model.layers.%.mlp.experts.down_proj"),
     ROWS(SHARED_GATE, "model.layers.%.mlp.shared_expert.gate_proj"),
     ROWS(SHARED_UP, "model.layers.%.mlp.shared_expert.up_proj"),
     ROWS(SHARED_DOWN, "model.layers.%.mlp.shared_expert.down_proj"),

@@ -6,6 +6,9 @@
 
 #include <unistd.h>
 
+#include "base/endian.h"
+#include "formats/tensors.h"
+
 static const double TOLERANCE = 1e-4;
 static const char *const families[] = {
     "llama",
@@ -349,12 +352,112 @@ static void test_gpt2_published(void **state)
     assert_int_equal(unlink(to) | unlink(to2) | rmdir(dir), 0);
 }
 
+/* ---- experts as transformers 5 may write them: two stacks a layer ---- */
+
+static void add_tensor(sh_buf *header, sh_buf *data, const char *name, const char *shape, const void *p,
+                       size_t n)
+{
+    sh_buf_printf(header, "%s\"%s\":{\"dtype\":\"F32\",\"shape\":[%s],\"data_offsets\":[%zu,%zu]}",
+                  header->n > 1 ? "," : "", name, shape, data->n, data->n + n);
+    sh_buf_add(data, p, n);
+}
+
+/* Bytes of one expert's matrix, appended. */
+static void append_expert(sh_buf *out, const sh_tensors *t, int layer, int e, const char *which)
+{
+    char name[128];
+    snprintf(name, sizeof name, "model.layers.%d.block_sparse_moe.experts.%d.%s.weight", layer, e, which);
+    const sh_tensor *x = sh_tensors_find(t, name);
+    assert_non_null(x);
+    sh_buf_add(out, x->data, x->n_bytes);
+}
+
+static void stack_experts(const sh_tensors *t, const sh_hparams *hp, sh_buf *header, sh_buf *data)
+{
+    for (int layer = 0; layer < (int)hp->n_layers; layer++) {
+        sh_buf gate_up = {0}, down = {0};
+        char name[128], shape[64];
+        for (int e = 0; e < (int)hp->n_experts; e++) {
+            append_expert(&gate_up, t, layer, e, "w1");
+            append_expert(&gate_up, t, layer, e, "w3");
+            append_expert(&down, t, layer, e, "w2");
+        }
+        snprintf(name, sizeof name, "model.layers.%d.mlp.experts.gate_up_proj", layer);
+        snprintf(shape, sizeof shape, "%u,%u,%u", hp->n_experts, 2 * hp->n_ff_expert, hp->n_embd);
+        add_tensor(header, data, name, shape, gate_up.p, gate_up.n);
+        snprintf(name, sizeof name, "model.layers.%d.mlp.experts.down_proj", layer);
+        snprintf(shape, sizeof shape, "%u,%u,%u", hp->n_experts, hp->n_embd, hp->n_ff_expert);
+        add_tensor(header, data, name, shape, down.p, down.n);
+        sh_buf_clear(&gate_up);
+        sh_buf_clear(&down);
+    }
+    for (size_t i = 0; i < sh_tensors_count(t); i++) {
+        const sh_tensor *x = sh_tensors_at(t, i);
+        char name[128], shape[64];
+        unsigned layer;
+        if (strstr(x->name, ".experts.")) continue;
+        snprintf(name, sizeof name, "%s", x->name);
+        if (sscanf(x->name, "model.layers.%u.block_sparse_moe.gate", &layer) == 1 &&
+            strstr(x->name, "moe.gate"))
+            snprintf(name, sizeof name, "model.layers.%u.mlp.gate.weight", layer);
+        if (x->n_dims == 1) snprintf(shape, sizeof shape, "%zu", (size_t)x->dims[0]);
+        else snprintf(shape, sizeof shape, "%zu,%zu", (size_t)x->dims[1], (size_t)x->dims[0]);
+        add_tensor(header, data, name, shape, x->data, x->n_bytes);
+    }
+}
+
+static void test_stacked_experts(void **state)
+{
+    (void)state;
+    if (!family_is_here("mixtral")) {
+        print_message("skipped: no mixtral\n");
+        skip();
+    }
+    char dir[] = "/tmp/shoal-experts-XXXXXX", from[1200], to[1200], weights[1200];
+    uint8_t size[8];
+    sh_buf header = {0}, data = {0}, file = {0};
+    sh_tensors *t = NULL;
+    sh_err err = {0};
+    family f;
+    sh_runtime *rt = golden_runtime(NULL, 1);
+    sh_model *m = golden_open(rt, family_dir("mixtral", f.dir));
+    assert_int_equal(sh_tensors_open(&t, f.dir, &err), SH_OK);
+    sh_buf_putc(&header, '{');
+    stack_experts(t, sh_model_hparams(m), &header, &data);
+    sh_buf_putc(&header, '}');
+    while (header.n % 8) sh_buf_putc(&header, ' ');
+    sh_put_u64(size, header.n);
+    sh_buf_add(&file, size, 8);
+    sh_buf_add(&file, header.p, header.n);
+    sh_buf_add(&file, data.p, data.n);
+    sh_model_free(m);
+    assert_non_null(mkdtemp(dir));
+    assert_int_equal(sh_file_write(golden_path(weights, dir, "model.safetensors"), file.p, file.n, &err),
+                     SH_OK);
+    assert_int_equal(symlink(golden_path(from, f.dir, "config.json"), golden_path(to, dir, "config.json")),
+                     0);
+    m = golden_open(rt, dir);
+    family_open(&f, "mixtral", m);
+    float *logits = floats((size_t)f.n[0] * f.n_vocab);
+    check_values(&f, m, logits);
+    check_greedy(&f, m);
+    sh_free(logits);
+    sh_model_free(m);
+    sh_tensors_free(t);
+    sh_runtime_free(rt);
+    sh_buf_clear(&header);
+    sh_buf_clear(&data);
+    sh_buf_clear(&file);
+    assert_int_equal(unlink(to) | unlink(weights) | rmdir(dir), 0);
+}
+
 int main(void)
 {
-    struct CMUnitTest tests[N_FAMILIES + 2];
+    struct CMUnitTest tests[N_FAMILIES + 3];
     for (int i = 0; i < N_FAMILIES; i++)
         tests[i] = (struct CMUnitTest){families[i], test_family, NULL, NULL, (void *)(uintptr_t)families[i]};
     tests[N_FAMILIES] = (struct CMUnitTest)cmocka_unit_test(test_config_v5);
     tests[N_FAMILIES + 1] = (struct CMUnitTest)cmocka_unit_test(test_gpt2_published);
-    return _cmocka_run_group_tests("models_text", tests, N_FAMILIES + 2, NULL, NULL);
+    tests[N_FAMILIES + 2] = (struct CMUnitTest)cmocka_unit_test(test_stacked_experts);
+    return _cmocka_run_group_tests("models_text", tests, N_FAMILIES + 3, NULL, NULL);
 }
