@@ -2,8 +2,8 @@
  *
  *   bench_quantize [TYPE...]
  *
- * For each type that is written: without and with importance, on one thread and on two. The best of five passes over
- * 256 rows of 4096 (4 MiB, so that memory is not what is measured). */
+ * For each type that is written: without and with importance, on one thread and on two. The best of five
+ * passes over 2048 rows of 4096 (32 MiB: long enough for the second thread to find a core of its own). */
 #include <stdio.h>
 #include <string.h>
 
@@ -13,7 +13,7 @@
 #include "tensor/quant.h"
 #include "tensor/quant_fit.h"
 
-enum { ROWS = 256, COLS = 4096, PASSES = 5 };
+enum { ROWS = 2048, COLS = 4096, PASSES = 5 };
 
 typedef struct bench {
     float *x, *importance;
@@ -39,7 +39,8 @@ static double measure(const bench *b, enum sh_dtype t, bool with_importance, sh_
     for (int pass = 0; pass < PASSES; pass++) {
         sh_err err = {0};
         uint64_t begin = sh_now_us();
-        if (sh_quantize(t, b->x, b->blocks, ROWS, COLS, with_importance ? b->importance : NULL, pool, &err) < 0) {
+        if (sh_quantize(t, b->x, b->blocks, ROWS, COLS, with_importance ? b->importance : NULL, pool, &err) <
+            0) {
             fprintf(stderr, "%s: %s\n", sh_dtypes[t].name, err.msg);
             return 0;
         }
@@ -65,8 +66,8 @@ static int run(bench *b, int argc, char **argv)
             return 1;
         }
     fill(b);
-    printf("searches: %s; GB/s of F32 input\n%-8s %10s %10s %12s %12s\n", sh_quant_fit_get()->name, "type", "1 thread",
-           "2 threads", "importance 1", "importance 2");
+    printf("searches: %s; GB/s of F32 input\n%-8s %10s %10s %12s %12s\n", sh_quant_fit_get()->name, "type",
+           "1 thread", "2 threads", "importance 1", "importance 2");
     for (uint32_t t = 0; t < SH_DTYPE_COUNT; t++) {
         enum sh_dtype type = (enum sh_dtype)t;
         if (!sh_quant_can_write(type) || !is_wanted(sh_dtypes[t].name, argc, argv)) continue;
@@ -88,8 +89,10 @@ int main(int argc, char **argv)
                .importance = sh_alloc(COLS, sizeof(float)),
                .blocks = sh_alloc((size_t)ROWS * COLS, sizeof(float))};
     int rc = 1;
-    if (b.x && b.importance && b.blocks) rc = run(&b, argc, argv);
-    else fprintf(stderr, "out of memory\n");
+    if (b.x && b.importance && b.blocks)
+        rc = run(&b, argc, argv);
+    else
+        fprintf(stderr, "out of memory\n");
     for (int k = 0; k < 2; k++) sh_pool_free(b.pool[k]);
     sh_free(b.x);
     sh_free(b.importance);

@@ -1,8 +1,8 @@
 /* dequant.h - the decoders behind sh_dtypes: one function a type, all of sh_dtype_info.decode's shape.
  *
- * src holds whole blocks at any alignment, n is a multiple of the block. Every byte pattern is a legal block, so no
- * decoder can fail or read beyond its blocks. Layouts and formulas: docs/quantisation.md; each product is rounded to
- * float in the order written there, so the bits are the same on every machine. */
+ * src holds whole blocks at any alignment, n is a multiple of the block. Every byte pattern is a legal block,
+ * so no decoder can fail or read beyond its blocks. Layouts and formulas: docs/quantisation.md; each product
+ * is rounded to float in the order written there, so the bits are the same on every machine. */
 #ifndef SH_TENSOR_DEQUANT_H
 #define SH_TENSOR_DEQUANT_H
 

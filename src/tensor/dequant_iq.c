@@ -6,15 +6,17 @@
 #include "tensor/iq_tables.h"
 #include "tensor/quant_codes.h"
 
-/* y[j] = (scale * magnitude j) * sign j. The last product is exact, so only the sign bit matters; it is a product so
- * that a scale of zero gives minus zero where the format does. */
+/* y[j] = (scale * magnitude j) * sign j. The last product is exact, so only the sign bit matters; it is a
+ * product so that a scale of zero gives minus zero where the format does. */
 static inline void put_signed8(float *y, uint64_t row, uint8_t signs, float scale)
 {
-    for (int j = 0; j < 8; j++)
-        y[j] = scale * (float)(row >> 8 * j & 255) * (signs >> j & 1 ? -1.0f : 1.0f);
+    for (int j = 0; j < 8; j++) y[j] = scale * (float)(row >> 8 * j & 255) * (signs >> j & 1 ? -1.0f : 1.0f);
 }
 
-static inline uint64_t two_rows(uint32_t low, uint32_t high) { return low | (uint64_t)high << 32; }
+static inline uint64_t two_rows(uint32_t low, uint32_t high)
+{
+    return low | (uint64_t)high << 32;
+}
 
 void sh_dequant_iq2_xxs(const void *src, float *dst, size_t n)
 {
@@ -26,7 +28,8 @@ void sh_dequant_iq2_xxs(const void *src, float *dst, size_t n)
             uint32_t bits = sh_get_u32(a + 4);
             float scale = d * (0.5f + (float)(bits >> 28)) * 0.25f;
             for (int r = 0; r < 4; r++)
-                put_signed8(dst + 32 * g + 8 * r, sh_iq2xxs_grid[a[r]], sh_iq_signs[bits >> 7 * r & 127], scale);
+                put_signed8(dst + 32 * g + 8 * r, sh_iq2xxs_grid[a[r]], sh_iq_signs[bits >> 7 * r & 127],
+                            scale);
         }
     }
 }
@@ -44,7 +47,8 @@ void sh_dequant_iq2_xs(const void *src, float *dst, size_t n)
         float d = sh_get_f16(p);
         for (int i = 0; i < 32; i++) {
             unsigned q = sh_get_u16(p + 2 + 2 * i);
-            put_signed8(dst + 8 * i, sh_iq2xs_grid[q & 511], sh_iq_signs[q >> 9], iq2_scale(d, p[66 + i / 4], i % 4));
+            put_signed8(dst + 8 * i, sh_iq2xs_grid[q & 511], sh_iq_signs[q >> 9],
+                        iq2_scale(d, p[66 + i / 4], i % 4));
         }
     }
 }
@@ -89,7 +93,8 @@ void sh_dequant_iq3_s(const void *src, float *dst, size_t n)
         for (int i = 0; i < 32; i++) {
             int g = i / 4, r = i % 4;
             unsigned nib = p[106 + g / 2] >> 4 * (g % 2) & 15, high = p[66 + g];
-            unsigned r0 = qs[2 * i] | (high >> 2 * r & 1) << 8, r1 = qs[2 * i + 1] | (high >> (2 * r + 1) & 1) << 8;
+            unsigned r0 = qs[2 * i] | (high >> 2 * r & 1) << 8, r1 = qs[2 * i + 1] | (high >> (2 * r + 1) & 1)
+                                                                                         << 8;
             put_signed8(dst + 8 * i, two_rows(sh_iq3s_grid[r0], sh_iq3s_grid[r1]), p[74 + i],
                         d * (float)(1 + 2 * nib));
         }
@@ -133,7 +138,8 @@ void sh_dequant_iq1_m(const void *src, float *dst, size_t n)
             int g = i / 4, r = i % 4;
             unsigned nib = qh[i / 2] >> 4 * (r % 2) & 15, row = p[i] | (nib & 7) << 8;
             unsigned scale = sh_get_u16(sc + 2 * (g / 2)) >> (6 * (g % 2) + 3 * (r / 2)) & 7;
-            put_shifted8(dst + 8 * i, sh_iq1s_grid[row], nib & 8 ? -0.125f : 0.125f, d * (float)(2 * scale + 1));
+            put_shifted8(dst + 8 * i, sh_iq1s_grid[row], nib & 8 ? -0.125f : 0.125f,
+                         d * (float)(2 * scale + 1));
         }
     }
 }

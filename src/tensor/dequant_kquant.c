@@ -1,6 +1,8 @@
-/* dequant_kquant.c - super-blocks of 256 elements: an f16 scale, small integer scales of the sub-blocks, codes.
+/* dequant_kquant.c - super-blocks of 256 elements: an f16 scale, small integer scales of the sub-blocks,
+ * codes.
  *
- * Names as in docs/quantisation.md: h is the half (128 elements), k the quarter of a half (32), l the element in it. */
+ * Names as in docs/quantisation.md: h is the half (128 elements), k the quarter of a half (32), l the element
+ * in it. */
 #include "tensor/dequant.h"
 
 #include "tensor/quant_codes.h"
@@ -84,7 +86,8 @@ void sh_dequant_q6_k(const void *src, float *dst, size_t n)
         float d = sh_get_f16(p + 208);
         for (int s = 0; s < 16; s++) {
             int h = s / 8, k = s / 2 % 4;
-            const uint8_t *low = p + 64 * h + 32 * (k & 1) + 16 * (s % 2), *high = p + 128 + 32 * h + 16 * (s % 2);
+            const uint8_t *low = p + 64 * h + 32 * (k & 1) + 16 * (s % 2),
+                          *high = p + 128 + 32 * h + 16 * (s % 2);
             int low_shift = 4 * (k >> 1), high_shift = 2 * k;
             float scale = d * (float)(int8_t)p[192 + s];
             for (int l = 0; l < 16; l++)

@@ -22,7 +22,8 @@ void sh_dequant_bf16(const void *src, float *dst, size_t n)
     for (size_t i = 0; i < n; i++) dst[i] = sh_bf16_to_f32(sh_get_u16(p + 2 * i));
 }
 
-/* A double beyond float's range rounds to infinity, as IEEE 754 says (Annex F makes the conversion defined). */
+/* A double beyond float's range rounds to infinity, as IEEE 754 says (Annex F makes the conversion defined).
+ */
 void sh_dequant_f64(const void *src, float *dst, size_t n)
 {
     const uint8_t *p = src;

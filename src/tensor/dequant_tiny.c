@@ -22,8 +22,8 @@ void sh_dequant_q2_0(const void *src, float *dst, size_t n)
     }
 }
 
-/* A byte is the fraction f / 256 of five base-3 digits: multiplying by 3^k (mod 256) moves digit k to the front, and
- * times 3 / 256 reads it. */
+/* A byte is the fraction f / 256 of five base-3 digits: multiplying by 3^k (mod 256) moves digit k to the
+ * front, and times 3 / 256 reads it. */
 static void decode_trits(const uint8_t *q, int n_bytes, int n_digits, float d, float *dst)
 {
     static const uint8_t power[5] = {1, 3, 9, 27, 81};
@@ -68,7 +68,8 @@ void sh_dequant_mxfp4(const void *src, float *dst, size_t n)
     }
 }
 
-/* Half of an unsigned E4M3; 0x7f (its NaN) reads as 0, while 0xff keeps the value of the bits, as other readers do. */
+/* Half of an unsigned E4M3; 0x7f (its NaN) reads as 0, while 0xff keeps the value of the bits, as other
+ * readers do. */
 static float ue4m3_half(uint8_t e)
 {
     int exponent = e >> 3 & 15, man = e & 7;

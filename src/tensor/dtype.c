@@ -62,7 +62,8 @@ bool sh_dtype_row_bytes(size_t *out, enum sh_dtype t, uint64_t n_elements)
     const sh_dtype_info *info = sh_dtype_get((uint32_t)t);
     if (!info || n_elements % info->block_elements) return false;
     uint64_t bytes;
-    if (!sh_mul_u64(&bytes, n_elements / info->block_elements, info->block_bytes) || bytes > SIZE_MAX) return false;
+    if (!sh_mul_u64(&bytes, n_elements / info->block_elements, info->block_bytes) || bytes > SIZE_MAX)
+        return false;
     *out = (size_t)bytes;
     return true;
 }

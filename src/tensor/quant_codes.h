@@ -8,13 +8,18 @@
 #include "base/half.h"
 
 /* The 16 levels of IQ4_NL and IQ4_XS. */
-static const int8_t sh_iq4_levels[16] = {-127, -104, -83, -65, -49, -35, -22, -10, 1, 13, 25, 38, 53, 69, 89, 113};
+static const int8_t sh_iq4_levels[16] = {-127, -104, -83, -65, -49, -35, -22, -10,
+                                         1,    13,   25,  38,  53,  69,  89,  113};
 /* E2M1 times two, so that every level is an integer; code 8 (minus zero) reads as plus zero. */
 static const int8_t sh_fp4_levels[16] = {0, 1, 2, 3, 4, 6, 8, 12, 0, -1, -2, -3, -4, -6, -8, -12};
 
-static inline float sh_get_f16(const void *p) { return sh_f16_to_f32(sh_get_u16(p)); }
+static inline float sh_get_f16(const void *p)
+{
+    return sh_f16_to_f32(sh_get_u16(p));
+}
 
-/* 2^(e-128): the scale of MXFP4, halved because sh_fp4_levels is doubled; e of 0 and 1 give subnormal floats. */
+/* 2^(e-128): the scale of MXFP4, halved because sh_fp4_levels is doubled; e of 0 and 1 give subnormal floats.
+ */
 static inline float sh_e8m0_half(uint8_t e)
 {
     return sh_f32_from_bits(e < 2 ? UINT32_C(0x00200000) << e : (uint32_t)(e - 1) << 23);

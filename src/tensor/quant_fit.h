@@ -1,11 +1,12 @@
 /* quant_fit.h - the searches of the K-quant and IQ4 writers, sixteen sub-blocks at a time.
  *
- * Data is transposed: element i of sub-block (lane) l is x[i][l]. Lanes never mix, each sum runs over i in ascending
- * order, and no product is contracted, so a lane's result is one fixed sequence of IEEE operations: the tables below
- * give the same bits whatever the width of the vectors they were compiled for.
+ * Data is transposed: element i of sub-block (lane) l is x[i][l]. Lanes never mix, each sum runs over i in
+ * ascending order, and no product is contracted, so a lane's result is one fixed sequence of IEEE operations:
+ * the tables below give the same bits whatever the width of the vectors they were compiled for.
  *
- * Callers scale a block so that its largest magnitude lies in [1, 2) and give weights that are finite, not negative
- * and not all zero in a lane; then nothing here overflows. Nothing is allocated; pure functions, any thread. */
+ * Callers scale a block so that its largest magnitude lies in [1, 2) and give weights that are finite, not
+ * negative and not all zero in a lane; then nothing here overflows. Nothing is allocated; pure functions, any
+ * thread. */
 #ifndef SH_TENSOR_QUANT_FIT_H
 #define SH_TENSOR_QUANT_FIT_H
 
@@ -36,21 +37,21 @@ typedef struct sh_quant_units {
 
 /* Sums over a lane for the codes q that some scale and minimum choose. */
 typedef struct sh_quant_sums {
-    _Alignas(64) float w[SH_QUANT_LANES];  /* w */
-    _Alignas(64) float x[SH_QUANT_LANES];  /* w x */
-    _Alignas(64) float q[SH_QUANT_LANES];  /* w q */
-    _Alignas(64) float qq[SH_QUANT_LANES]; /* w q^2 */
-    _Alignas(64) float xq[SH_QUANT_LANES]; /* w x q */
+    _Alignas(64) float w[SH_QUANT_LANES];     /* w */
+    _Alignas(64) float x[SH_QUANT_LANES];     /* w x */
+    _Alignas(64) float q[SH_QUANT_LANES];     /* w q */
+    _Alignas(64) float qq[SH_QUANT_LANES];    /* w q^2 */
+    _Alignas(64) float xq[SH_QUANT_LANES];    /* w x q */
     _Alignas(64) float error[SH_QUANT_LANES]; /* w (x - scale q - min)^2 */
 } sh_quant_sums;
 
 typedef struct sh_quant_fit {
     const char *name;
-    /* x ~ scale * q + min with q in 0 .. max_code: minimise sum w (x - scale q - min)^2 over the trials, the pair
-     * (scale, min) being the least-squares solution for each trial's codes, then polish by two rounds of choosing the
-     * codes again. clamp_min keeps min <= 0. */
-    void (*range)(const sh_quant_lanes *in, float max_code, sh_quant_trials trials, bool clamp_min, float *scale,
-                  float *min);
+    /* x ~ scale * q + min with q in 0 .. max_code: minimise sum w (x - scale q - min)^2 over the trials, the
+     * pair (scale, min) being the least-squares solution for each trial's codes, then polish by two rounds of
+     * choosing the codes again. clamp_min keeps min <= 0. */
+    void (*range)(const sh_quant_lanes *in, float max_code, sh_quant_trials trials, bool clamp_min,
+                  float *scale, float *min);
     /* x ~ scale * q with q in -half .. half - 1, the largest magnitude tried at code -half and near it. */
     void (*symmetric)(const sh_quant_lanes *in, float half, sh_quant_trials trials, float *scale);
     /* x ~ scale * level, the 16 levels of IQ4. */
@@ -61,7 +62,8 @@ typedef struct sh_quant_fit {
     void (*measure_levels)(const sh_quant_lanes *in, const float *scale, sh_quant_sums *out);
     /* Fills t->unit and t->gain from t->inv. */
     void (*units)(sh_quant_units *t, const float *target, const float *cost, int n, float lo, float hi);
-    /* The nearest codes: round((x - min) / scale) clamped to lo .. hi; a scale of 0 gives the code nearest to 0. */
+    /* The nearest codes: round((x - min) / scale) clamped to lo .. hi; a scale of 0 gives the code nearest to
+     * 0. */
     void (*code_linear)(const sh_quant_lanes *in, const float *scale, const float *min, float lo, float hi,
                         int8_t (*codes)[SH_QUANT_LANES]);
     /* The index of the nearest level to x / scale. */

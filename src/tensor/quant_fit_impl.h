@@ -1,10 +1,11 @@
 /* quant_fit_impl.h - the bodies of quant_fit.h, compiled once for each vector width.
  *
- * A file that wants the searches for one instruction set includes this and defines a table with SH_QUANT_FIT_TABLE.
- * Everything is static, so the copies cannot be confused by the linker. The width only says how many lanes run side by
- * side: a pass over all 16 lanes is LANES / WIDTH independent passes.
+ * A file that wants the searches for one instruction set includes this and defines a table with
+ * SH_QUANT_FIT_TABLE. Everything is static, so the copies cannot be confused by the linker. The width only
+ * says how many lanes run side by side: a pass over all 16 lanes is LANES / WIDTH independent passes.
  *
- * Rounding to nearest even is the addition of 1.5 * 2^23, exact for magnitudes below 2^22; codes are clamped first. */
+ * Rounding to nearest even is the addition of 1.5 * 2^23, exact for magnitudes below 2^22; codes are clamped
+ * first. */
 #ifndef SH_TENSOR_QUANT_FIT_IMPL_H
 #define SH_TENSOR_QUANT_FIT_IMPL_H
 
@@ -23,23 +24,50 @@
 #endif
 #define VF_LANES (VF_BYTES / 4)
 enum { POLISH = 2 }; /* rounds of choosing the codes again for the best scale */
-/* A trial must be better by more than rounding errors are: among fits that are all perfect (equal values, a few exact
- * levels) the first one tried, the plain one, is kept in every lane, so that their scales agree. */
+/* A trial must be better by more than rounding errors are: among fits that are all perfect (equal values, a
+ * few exact levels) the first one tried, the plain one, is kept in every lane, so that their scales agree. */
 #define NOISE 0x1p-21f
 
 typedef float vf __attribute__((vector_size(VF_BYTES), may_alias));
 typedef int32_t vi __attribute__((vector_size(VF_BYTES), may_alias));
 #define VF_INLINE static inline __attribute__((always_inline))
 
-VF_INLINE vf vf_load(const float *p) { return *(const vf *)p; }
-VF_INLINE void vf_store(float *p, vf v) { memcpy(p, &v, sizeof v); }
-VF_INLINE vf vf_set(float f) { return (vf){0} + f; }
-VF_INLINE vf vf_select(vi mask, vf yes, vf no) { return (vf)((mask & (vi)yes) | (~mask & (vi)no)); }
-VF_INLINE vf vf_min(vf a, vf b) { return vf_select(a < b, a, b); }
-VF_INLINE vf vf_max(vf a, vf b) { return vf_select(a > b, a, b); }
-VF_INLINE vf vf_abs(vf a) { return (vf)((vi)a & 0x7fffffff); }
-VF_INLINE vf vf_clamp(vf v, vf lo, vf hi) { return vf_min(vf_max(v, lo), hi); }
-VF_INLINE vf vf_round(vf v) { return (v + 12582912.0f) - 12582912.0f; }
+VF_INLINE vf vf_load(const float *p)
+{
+    return *(const vf *)p;
+}
+VF_INLINE void vf_store(float *p, vf v)
+{
+    memcpy(p, &v, sizeof v);
+}
+VF_INLINE vf vf_set(float f)
+{
+    return (vf){0} + f;
+}
+VF_INLINE vf vf_select(vi mask, vf yes, vf no)
+{
+    return (vf)((mask & (vi)yes) | (~mask & (vi)no));
+}
+VF_INLINE vf vf_min(vf a, vf b)
+{
+    return vf_select(a < b, a, b);
+}
+VF_INLINE vf vf_max(vf a, vf b)
+{
+    return vf_select(a > b, a, b);
+}
+VF_INLINE vf vf_abs(vf a)
+{
+    return (vf)((vi)a & 0x7fffffff);
+}
+VF_INLINE vf vf_clamp(vf v, vf lo, vf hi)
+{
+    return vf_min(vf_max(v, lo), hi);
+}
+VF_INLINE vf vf_round(vf v)
+{
+    return (v + 12582912.0f) - 12582912.0f;
+}
 /* 1/v, or 0 where v is 0 or so small that the quotient would overflow */
 VF_INLINE vf vf_inverse(vf v)
 {
@@ -71,10 +99,10 @@ VF_INLINE vf vf_level_index(vf v)
 /* ---- scale and minimum ---- */
 
 typedef struct range_state {
-    vf sum_w, sum_x;             /* sum of w, of w x */
-    vf low, span;                /* the smallest value and the distance to the largest */
-    vf scale, min, gain;         /* the best so far; gain is how much of sum w x^2 it explains */
-    vf (*wx)[SH_QUANT_MAX_N];    /* w x of each element */
+    vf sum_w, sum_x;          /* sum of w, of w x */
+    vf low, span;             /* the smallest value and the distance to the largest */
+    vf scale, min, gain;      /* the best so far; gain is how much of sum w x^2 it explains */
+    vf (*wx)[SH_QUANT_MAX_N]; /* w x of each element */
 } range_state;
 
 /* What one trial sums up: codes q of weight w. */
@@ -85,8 +113,8 @@ typedef struct range_sums {
 VF_INLINE void range_accept(range_state *st, range_sums s, bool clamp_min)
 {
     vf det = st->sum_w * s.qq - s.q * s.q;
-    /* Where all codes are equal the two unknowns cannot be told apart: det is rounding noise, and the scale alone
-     * is fitted, as it is where the minimum would come out positive. */
+    /* Where all codes are equal the two unknowns cannot be told apart: det is rounding noise, and the scale
+     * alone is fitted, as it is where the minimum would come out positive. */
     vi both = det > 1e-6f * st->sum_w * s.qq;
     vf safe_det = vf_select(both, det, vf_set(1));
     vf min = (s.qq * st->sum_x - s.q * s.xq) / safe_det;
@@ -124,9 +152,10 @@ VF_INLINE range_state range_begin(const sh_quant_lanes *in, int at, float max_co
     return st;
 }
 
-/* One inverse scale, with the codes shifted up and down by a quarter: where a few values far out set the scale, what
- * is left to choose is where the grid lies under the many. */
-VF_INLINE void range_trial(const sh_quant_lanes *in, int at, range_state *st, float max_code, vf inv, bool clamp_min)
+/* One inverse scale, with the codes shifted up and down by a quarter: where a few values far out set the
+ * scale, what is left to choose is where the grid lies under the many. */
+VF_INLINE void range_trial(const sh_quant_lanes *in, int at, range_state *st, float max_code, vf inv,
+                           bool clamp_min)
 {
     range_sums a = {0}, b = {0};
     vf zero = vf_set(0), top = vf_set(max_code), low = st->low;
@@ -153,8 +182,8 @@ VF_INLINE void range_polish(const sh_quant_lanes *in, int at, range_state *st, f
     range_accept(st, s, clamp_min);
 }
 
-static void fit_range(const sh_quant_lanes *in, float max_code, sh_quant_trials trials, bool clamp_min, float *scale,
-                      float *min)
+static void fit_range(const sh_quant_lanes *in, float max_code, sh_quant_trials trials, bool clamp_min,
+                      float *scale, float *min)
 {
     for (int at = 0; at < SH_QUANT_LANES; at += VF_LANES) {
         vf wx[SH_QUANT_MAX_N];
@@ -162,7 +191,8 @@ static void fit_range(const sh_quant_lanes *in, float max_code, sh_quant_trials 
         vf unit = vf_inverse(st.span);
         range_polish(in, at, &st, max_code, clamp_min);
         for (int k = 0; k < trials.count; k++)
-            range_trial(in, at, &st, max_code, (max_code + trials.first + trials.step * (float)k) * unit, clamp_min);
+            range_trial(in, at, &st, max_code, (max_code + trials.first + trials.step * (float)k) * unit,
+                        clamp_min);
         for (int k = 0; k < POLISH; k++) range_polish(in, at, &st, max_code, clamp_min);
         vf_store(scale + at, st.scale);
         vf_store(min + at, st.min);
@@ -172,7 +202,7 @@ static void fit_range(const sh_quant_lanes *in, float max_code, sh_quant_trials 
 /* ---- scale only ---- */
 
 typedef struct scale_state {
-    vf extreme;           /* the value of largest magnitude, the first of equals */
+    vf extreme; /* the value of largest magnitude, the first of equals */
     vf scale, gain;
     vf (*wx)[SH_QUANT_MAX_N];
 } scale_state;
@@ -257,8 +287,10 @@ static void fit_levels(const sh_quant_lanes *in, sh_quant_trials trials, float *
 
 VF_INLINE void measure_code(const sh_quant_lanes *in, int i, int at, vf q, vf scale, vf min, vf sums[6])
 {
-    vf w = vf_load(&in->w[i][at]), x = vf_load(&in->x[i][at]), wx = w * x, wq = w * q, miss = x - (scale * q + min);
-    sums[0] += w, sums[1] += wx, sums[2] += wq, sums[3] += wq * q, sums[4] += wx * q, sums[5] += w * miss * miss;
+    vf w = vf_load(&in->w[i][at]), x = vf_load(&in->x[i][at]), wx = w * x, wq = w * q,
+       miss = x - (scale * q + min);
+    sums[0] += w, sums[1] += wx, sums[2] += wq, sums[3] += wq * q, sums[4] += wx * q,
+        sums[5] += w * miss * miss;
 }
 
 VF_INLINE void measure_store(sh_quant_sums *out, int at, const vf sums[6])
@@ -275,7 +307,8 @@ static void measure_linear(const sh_quant_lanes *in, const float *scale, const f
                            sh_quant_sums *out)
 {
     for (int at = 0; at < SH_QUANT_LANES; at += VF_LANES) {
-        vf d = vf_load(scale + at), inv = vf_inverse(d), m = vf_load(min + at), bottom = vf_set(lo), top = vf_set(hi);
+        vf d = vf_load(scale + at), inv = vf_inverse(d), m = vf_load(min + at), bottom = vf_set(lo),
+           top = vf_set(hi);
         vf sums[6] = {{0}};
         for (int i = 0; i < in->n; i++) {
             vf q = vf_round(vf_clamp((vf_load(&in->x[i][at]) - m) * inv, bottom, top));
@@ -302,7 +335,8 @@ static void try_units(sh_quant_units *t, const float *target, const float *cost,
     for (int at = 0; at < SH_QUANT_LANES; at += VF_LANES) {
         vf inv = vf_load(t->inv + at), tc = {0}, cc = {0};
         for (int i = 0; i < n; i++) {
-            vf code = vf_round(vf_clamp(vf_set(target[i]) * inv, bottom, top)), weighted = vf_set(cost[i]) * code;
+            vf code = vf_round(vf_clamp(vf_set(target[i]) * inv, bottom, top)),
+               weighted = vf_set(cost[i]) * code;
             tc += weighted * target[i];
             cc += weighted * code;
         }
@@ -324,7 +358,8 @@ static void code_linear(const sh_quant_lanes *in, const float *scale, const floa
                         int8_t (*codes)[SH_QUANT_LANES])
 {
     for (int at = 0; at < SH_QUANT_LANES; at += VF_LANES) {
-        vf inv = vf_inverse(vf_load(scale + at)), m = vf_load(min + at), bottom = vf_set(lo), top = vf_set(hi);
+        vf inv = vf_inverse(vf_load(scale + at)), m = vf_load(min + at), bottom = vf_set(lo),
+           top = vf_set(hi);
         for (int i = 0; i < in->n; i++)
             store_codes(&codes[i][at], vf_round(vf_clamp((vf_load(&in->x[i][at]) - m) * inv, bottom, top)));
     }
@@ -339,9 +374,15 @@ static void code_levels(const sh_quant_lanes *in, const float *scale, int8_t (*c
     }
 }
 
-#define SH_QUANT_FIT_TABLE(text) \
-    {.name = text, .range = fit_range, .symmetric = fit_symmetric, .levels = fit_levels, \
-     .measure_linear = measure_linear, .measure_levels = measure_levels, .units = try_units, \
-     .code_linear = code_linear, .code_levels = code_levels}
+#define SH_QUANT_FIT_TABLE(text)                                                                             \
+    {.name = text,                                                                                           \
+     .range = fit_range,                                                                                     \
+     .symmetric = fit_symmetric,                                                                             \
+     .levels = fit_levels,                                                                                   \
+     .measure_linear = measure_linear,                                                                       \
+     .measure_levels = measure_levels,                                                                       \
+     .units = try_units,                                                                                     \
+     .code_linear = code_linear,                                                                             \
+     .code_levels = code_levels}
 
 #endif

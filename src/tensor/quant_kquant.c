@@ -21,7 +21,8 @@ static ptrdiff_t write_row(const ktype *t, const float *x, uint8_t *dst, size_t 
 {
     sh_quant_super found[2];
     for (size_t at = 0; at < n;) {
-        int n_super = sh_quant_super_fit(&t->super, fit, x + at, n - at, importance ? importance + at : NULL, found);
+        int n_super =
+            sh_quant_super_fit(&t->super, fit, x + at, n - at, importance ? importance + at : NULL, found);
         for (int s = 0; s < n_super; s++, at += SUPER, dst += t->bytes) {
             if (!found[s].fits) return (ptrdiff_t)at;
             t->pack(dst, &found[s]);
@@ -98,7 +99,8 @@ static void pack_q6_k(uint8_t *dst, const sh_quant_super *b)
             uint8_t *low = dst + 64 * h + l;
             low[0] = (uint8_t)((q[0] & 15) | (q[64] & 15) << 4);
             low[32] = (uint8_t)((q[32] & 15) | (q[96] & 15) << 4);
-            dst[128 + 32 * h + l] = (uint8_t)(q[0] >> 4 | q[32] >> 4 << 2 | q[64] >> 4 << 4 | q[96] >> 4 << 6);
+            dst[128 + 32 * h + l] =
+                (uint8_t)(q[0] >> 4 | q[32] >> 4 << 2 | q[64] >> 4 << 4 | q[96] >> 4 << 6);
         }
     for (int s = 0; s < 16; s++) dst[192 + s] = (uint8_t)b->scale[s];
 }
@@ -119,62 +121,128 @@ static void pack_iq4_xs(uint8_t *dst, const sh_quant_super *b)
 
 /* The f16 scales are at d_at (and dmin_at); trials as first, step, count. */
 static const ktype q2_k = {
-    .super = {.n_sub = 16, .has_min = true, .has_levels = false, .lo = 0, .hi = 3, .scale_lo = 0, .scale_hi = 15,
-              .plain = {-0.9f, 0.2f, 10}, .weighted = {-0.9f, 0.2f, 10}},
-    .bytes = 84, .d_at = 80, .dmin_at = 82, .pack = pack_q2_k,
+    .super = {.n_sub = 16,
+              .has_min = true,
+              .has_levels = false,
+              .lo = 0,
+              .hi = 3,
+              .scale_lo = 0,
+              .scale_hi = 15,
+              .plain = {-0.9f, 0.2f, 10},
+              .weighted = {-0.9f, 0.2f, 10}},
+    .bytes = 84,
+    .d_at = 80,
+    .dmin_at = 82,
+    .pack = pack_q2_k,
 };
 static const ktype q3_k = {
-    .super = {.n_sub = 16, .has_min = false, .has_levels = false, .lo = -4, .hi = 3, .scale_lo = -32, .scale_hi = 31,
-              .plain = {-0.9f, 0.2f, 10}, .weighted = {-0.9f, 0.2f, 10}},
-    .bytes = 110, .d_at = 108, .dmin_at = 0, .pack = pack_q3_k,
+    .super = {.n_sub = 16,
+              .has_min = false,
+              .has_levels = false,
+              .lo = -4,
+              .hi = 3,
+              .scale_lo = -32,
+              .scale_hi = 31,
+              .plain = {-0.9f, 0.2f, 10},
+              .weighted = {-0.9f, 0.2f, 10}},
+    .bytes = 110,
+    .d_at = 108,
+    .dmin_at = 0,
+    .pack = pack_q3_k,
 };
 static const ktype q4_k = {
-    .super = {.n_sub = 8, .has_min = true, .has_levels = false, .lo = 0, .hi = 15, .scale_lo = 0, .scale_hi = 63,
-              .plain = {-1.25f, 0.5f, 6}, .weighted = {-1.25f, 0.5f, 6}},
-    .bytes = 144, .d_at = 0, .dmin_at = 2, .pack = pack_q4_k,
+    .super = {.n_sub = 8,
+              .has_min = true,
+              .has_levels = false,
+              .lo = 0,
+              .hi = 15,
+              .scale_lo = 0,
+              .scale_hi = 63,
+              .plain = {-1.25f, 0.5f, 6},
+              .weighted = {-1.25f, 0.5f, 6}},
+    .bytes = 144,
+    .d_at = 0,
+    .dmin_at = 2,
+    .pack = pack_q4_k,
 };
 static const ktype q5_k = {
-    .super = {.n_sub = 8, .has_min = true, .has_levels = false, .lo = 0, .hi = 31, .scale_lo = 0, .scale_hi = 63,
-              .plain = {-1.25f, 0.5f, 6}, .weighted = {-2, 0.4f, 10}},
-    .bytes = 176, .d_at = 0, .dmin_at = 2, .pack = pack_q5_k,
+    .super = {.n_sub = 8,
+              .has_min = true,
+              .has_levels = false,
+              .lo = 0,
+              .hi = 31,
+              .scale_lo = 0,
+              .scale_hi = 63,
+              .plain = {-1.25f, 0.5f, 6},
+              .weighted = {-2, 0.4f, 10}},
+    .bytes = 176,
+    .d_at = 0,
+    .dmin_at = 2,
+    .pack = pack_q5_k,
 };
 static const ktype q6_k = {
-    .super = {.n_sub = 16, .has_min = false, .has_levels = false, .lo = -32, .hi = 31, .scale_lo = -128, .scale_hi = 127,
-              .plain = {-0.9f, 0.2f, 10}, .weighted = {-0.9f, 0.2f, 10}},
-    .bytes = 210, .d_at = 208, .dmin_at = 0, .pack = pack_q6_k,
+    .super = {.n_sub = 16,
+              .has_min = false,
+              .has_levels = false,
+              .lo = -32,
+              .hi = 31,
+              .scale_lo = -128,
+              .scale_hi = 127,
+              .plain = {-0.9f, 0.2f, 10},
+              .weighted = {-0.9f, 0.2f, 10}},
+    .bytes = 210,
+    .d_at = 208,
+    .dmin_at = 0,
+    .pack = pack_q6_k,
 };
 static const ktype iq4_xs = {
-    .super = {.n_sub = 8, .has_min = false, .has_levels = true, .lo = 0, .hi = 15, .scale_lo = -32, .scale_hi = 31,
-              .plain = {-7, 2, 8}, .weighted = {-7, 2, 8}},
-    .bytes = 136, .d_at = 0, .dmin_at = 0, .pack = pack_iq4_xs,
+    .super = {.n_sub = 8,
+              .has_min = false,
+              .has_levels = true,
+              .lo = 0,
+              .hi = 15,
+              .scale_lo = -32,
+              .scale_hi = 31,
+              .plain = {-7, 2, 8},
+              .weighted = {-7, 2, 8}},
+    .bytes = 136,
+    .d_at = 0,
+    .dmin_at = 0,
+    .pack = pack_iq4_xs,
 };
 
-ptrdiff_t sh_quant_row_q2_k(const float *x, uint8_t *dst, size_t n, const float *importance, const sh_quant_fit *fit)
+ptrdiff_t sh_quant_row_q2_k(const float *x, uint8_t *dst, size_t n, const float *importance,
+                            const sh_quant_fit *fit)
 {
     return write_row(&q2_k, x, dst, n, importance, fit);
 }
 
-ptrdiff_t sh_quant_row_q3_k(const float *x, uint8_t *dst, size_t n, const float *importance, const sh_quant_fit *fit)
+ptrdiff_t sh_quant_row_q3_k(const float *x, uint8_t *dst, size_t n, const float *importance,
+                            const sh_quant_fit *fit)
 {
     return write_row(&q3_k, x, dst, n, importance, fit);
 }
 
-ptrdiff_t sh_quant_row_q4_k(const float *x, uint8_t *dst, size_t n, const float *importance, const sh_quant_fit *fit)
+ptrdiff_t sh_quant_row_q4_k(const float *x, uint8_t *dst, size_t n, const float *importance,
+                            const sh_quant_fit *fit)
 {
     return write_row(&q4_k, x, dst, n, importance, fit);
 }
 
-ptrdiff_t sh_quant_row_q5_k(const float *x, uint8_t *dst, size_t n, const float *importance, const sh_quant_fit *fit)
+ptrdiff_t sh_quant_row_q5_k(const float *x, uint8_t *dst, size_t n, const float *importance,
+                            const sh_quant_fit *fit)
 {
     return write_row(&q5_k, x, dst, n, importance, fit);
 }
 
-ptrdiff_t sh_quant_row_q6_k(const float *x, uint8_t *dst, size_t n, const float *importance, const sh_quant_fit *fit)
+ptrdiff_t sh_quant_row_q6_k(const float *x, uint8_t *dst, size_t n, const float *importance,
+                            const sh_quant_fit *fit)
 {
     return write_row(&q6_k, x, dst, n, importance, fit);
 }
 
-ptrdiff_t sh_quant_row_iq4_xs(const float *x, uint8_t *dst, size_t n, const float *importance, const sh_quant_fit *fit)
+ptrdiff_t sh_quant_row_iq4_xs(const float *x, uint8_t *dst, size_t n, const float *importance,
+                              const sh_quant_fit *fit)
 {
     return write_row(&iq4_xs, x, dst, n, importance, fit);
 }

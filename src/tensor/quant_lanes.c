@@ -1,13 +1,13 @@
-/* quant_lanes.c - loading sub-blocks into lanes. Plain loops over sixteen lanes, which compilers vectorise; every
- * element is computed alone, and sums run in one fixed order. */
+/* quant_lanes.c - loading sub-blocks into lanes. Plain loops over sixteen lanes, which compilers vectorise;
+ * every element is computed alone, and sums run in one fixed order. */
 #include "tensor/quant_lanes.h"
 
 #include <math.h>
 
 enum { LANES = SH_QUANT_LANES };
-/* Measured on Gaussian, heavy-tailed and uniform rows with importances that span a factor of 128: with a floor of a
- * sixteenth of the mean importance, and the square root of 1.5 mean squares + x^2, neither the weighted nor the plain
- * error is given away for the other. */
+/* Measured on Gaussian, heavy-tailed and uniform rows with importances that span a factor of 128: with a
+ * floor of a sixteenth of the mean importance, and the square root of 1.5 mean squares + x^2, neither the
+ * weighted nor the plain error is given away for the other. */
 #define IMPORTANCE_FLOOR 0.0625f
 #define ENERGY_SHARE 1.5f
 
@@ -21,7 +21,8 @@ static float max_magnitude(const float *x, int n)
     return top;
 }
 
-/* 2^-floor(log2(v)) within 2^-126 .. 2^126; 1 for zero. The two ends only meet values that read as zero or are refused. */
+/* 2^-floor(log2(v)) within 2^-126 .. 2^126; 1 for zero. The two ends only meet values that read as zero or
+ * are refused. */
 static float power_to_unit(float v)
 {
     int exponent = (int)(sh_f32_bits(v) >> 23) - 127;
@@ -54,7 +55,8 @@ void sh_quant_load(sh_quant_lanes *in, int first, int n_sub, const float *x, con
 }
 
 /* h is the importance, scaled so that its largest is in [1, 2). */
-static void weigh_by_importance(sh_quant_lanes *in, int first, int n_sub, const float *importance, float energy)
+static void weigh_by_importance(sh_quant_lanes *in, int first, int n_sub, const float *importance,
+                                float energy)
 {
     int n = n_sub * in->n;
     float up = power_to_unit(max_magnitude(importance, n)), sum = 0;

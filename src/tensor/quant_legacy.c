@@ -1,7 +1,7 @@
 /* quant_legacy.c - blocks of 32 elements: Q4_0, Q4_1, Q5_0, Q5_1 and IQ4_NL.
  *
- * Without importance the first four are round to nearest, byte for byte what ggml writes. With importance, and always
- * for IQ4_NL, the scale is searched for sixteen blocks at a time (quant_fit.h). */
+ * Without importance the first four are round to nearest, byte for byte what ggml writes. With importance,
+ * and always for IQ4_NL, the scale is searched for sixteen blocks at a time (quant_fit.h). */
 #include "tensor/quant_lanes.h"
 
 #include <math.h>
@@ -16,7 +16,8 @@ typedef struct legacy_type {
     size_t bytes;
 } legacy_type;
 
-static const legacy_type q4_0 = {4, false, 18}, q4_1 = {4, true, 20}, q5_0 = {5, false, 22}, q5_1 = {5, true, 24};
+static const legacy_type q4_0 = {4, false, 18}, q4_1 = {4, true, 20}, q5_0 = {5, false, 22},
+                         q5_1 = {5, true, 24};
 
 /* Codes behind the scales: the fifth bits as one word, then nibble pairs (j, j + 16). */
 static void put_codes(uint8_t *dst, const uint8_t codes[BLOCK], int bits)
@@ -124,8 +125,8 @@ static void block_codes(const block_group *g, int b, int bias, uint8_t out[BLOCK
     for (int i = 0; i < BLOCK; i++) out[i] = (uint8_t)(g->codes[i][b] + bias);
 }
 
-static ptrdiff_t search_legacy(const legacy_type *t, const float *x, uint8_t *dst, size_t n, const float *importance,
-                               const sh_quant_fit *fit)
+static ptrdiff_t search_legacy(const legacy_type *t, const float *x, uint8_t *dst, size_t n,
+                               const float *importance, const sh_quant_fit *fit)
 {
     static const sh_quant_trials around = {-0.9f, 0.2f, 10}, inside = {-0.9f, 0.2f, 10};
     int half = 1 << (t->bits - 1), top = 2 * half - 1, bad = 0;
@@ -144,8 +145,8 @@ static ptrdiff_t search_legacy(const legacy_type *t, const float *x, uint8_t *ds
                 (t->has_min && !store_half(&g.min[b], &g.norm[b], to + 2)))
                 return (ptrdiff_t)(at + (size_t)b * BLOCK);
         }
-        fit->code_linear(&g.in, g.scale, g.min, t->has_min ? 0 : (float)-half, t->has_min ? (float)top : (float)(half - 1),
-                         g.codes);
+        fit->code_linear(&g.in, g.scale, g.min, t->has_min ? 0 : (float)-half,
+                         t->has_min ? (float)top : (float)(half - 1), g.codes);
         for (int b = 0; b < g.n_blocks; b++, dst += t->bytes) {
             block_codes(&g, b, t->has_min ? 0 : half, codes);
             put_codes(dst + (t->has_min ? 4 : 2), codes, t->bits);
@@ -154,8 +155,8 @@ static ptrdiff_t search_legacy(const legacy_type *t, const float *x, uint8_t *ds
     return SH_QUANT_ROW_OK;
 }
 
-static ptrdiff_t write_legacy(const legacy_type *t, const float *x, uint8_t *dst, size_t n, const float *importance,
-                              const sh_quant_fit *fit)
+static ptrdiff_t write_legacy(const legacy_type *t, const float *x, uint8_t *dst, size_t n,
+                              const float *importance, const sh_quant_fit *fit)
 {
     if (importance) return search_legacy(t, x, dst, n, importance, fit);
     for (size_t at = 0; at < n; at += BLOCK, dst += t->bytes)
@@ -163,27 +164,32 @@ static ptrdiff_t write_legacy(const legacy_type *t, const float *x, uint8_t *dst
     return SH_QUANT_ROW_OK;
 }
 
-ptrdiff_t sh_quant_row_q4_0(const float *x, uint8_t *dst, size_t n, const float *importance, const sh_quant_fit *fit)
+ptrdiff_t sh_quant_row_q4_0(const float *x, uint8_t *dst, size_t n, const float *importance,
+                            const sh_quant_fit *fit)
 {
     return write_legacy(&q4_0, x, dst, n, importance, fit);
 }
 
-ptrdiff_t sh_quant_row_q4_1(const float *x, uint8_t *dst, size_t n, const float *importance, const sh_quant_fit *fit)
+ptrdiff_t sh_quant_row_q4_1(const float *x, uint8_t *dst, size_t n, const float *importance,
+                            const sh_quant_fit *fit)
 {
     return write_legacy(&q4_1, x, dst, n, importance, fit);
 }
 
-ptrdiff_t sh_quant_row_q5_0(const float *x, uint8_t *dst, size_t n, const float *importance, const sh_quant_fit *fit)
+ptrdiff_t sh_quant_row_q5_0(const float *x, uint8_t *dst, size_t n, const float *importance,
+                            const sh_quant_fit *fit)
 {
     return write_legacy(&q5_0, x, dst, n, importance, fit);
 }
 
-ptrdiff_t sh_quant_row_q5_1(const float *x, uint8_t *dst, size_t n, const float *importance, const sh_quant_fit *fit)
+ptrdiff_t sh_quant_row_q5_1(const float *x, uint8_t *dst, size_t n, const float *importance,
+                            const sh_quant_fit *fit)
 {
     return write_legacy(&q5_1, x, dst, n, importance, fit);
 }
 
-ptrdiff_t sh_quant_row_iq4_nl(const float *x, uint8_t *dst, size_t n, const float *importance, const sh_quant_fit *fit)
+ptrdiff_t sh_quant_row_iq4_nl(const float *x, uint8_t *dst, size_t n, const float *importance,
+                              const sh_quant_fit *fit)
 {
     static const sh_quant_trials trials = {-7, 2, 8};
     int bad = 0;
@@ -194,7 +200,8 @@ ptrdiff_t sh_quant_row_iq4_nl(const float *x, uint8_t *dst, size_t n, const floa
             return (ptrdiff_t)(at + (size_t)bad * BLOCK);
         fit->levels(&g.in, trials, g.scale);
         for (int b = 0; b < g.n_blocks; b++)
-            if (!store_half(&g.scale[b], &g.norm[b], dst + (size_t)b * 18)) return (ptrdiff_t)(at + (size_t)b * BLOCK);
+            if (!store_half(&g.scale[b], &g.norm[b], dst + (size_t)b * 18))
+                return (ptrdiff_t)(at + (size_t)b * BLOCK);
         fit->code_levels(&g.in, g.scale, g.codes);
         for (int b = 0; b < g.n_blocks; b++, dst += 18) {
             block_codes(&g, b, 0, codes);

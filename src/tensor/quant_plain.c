@@ -6,21 +6,24 @@
 
 #include "tensor/quant_codes.h"
 
-ptrdiff_t sh_quant_row_f32(const float *x, uint8_t *dst, size_t n, const float *importance, const sh_quant_fit *fit)
+ptrdiff_t sh_quant_row_f32(const float *x, uint8_t *dst, size_t n, const float *importance,
+                           const sh_quant_fit *fit)
 {
     (void)importance, (void)fit;
     for (size_t i = 0; i < n; i++) sh_put_f32(dst + 4 * i, x[i]);
     return SH_QUANT_ROW_OK;
 }
 
-ptrdiff_t sh_quant_row_f16(const float *x, uint8_t *dst, size_t n, const float *importance, const sh_quant_fit *fit)
+ptrdiff_t sh_quant_row_f16(const float *x, uint8_t *dst, size_t n, const float *importance,
+                           const sh_quant_fit *fit)
 {
     (void)importance, (void)fit;
     for (size_t i = 0; i < n; i++) sh_put_u16(dst + 2 * i, sh_f32_to_f16(x[i]));
     return SH_QUANT_ROW_OK;
 }
 
-ptrdiff_t sh_quant_row_bf16(const float *x, uint8_t *dst, size_t n, const float *importance, const sh_quant_fit *fit)
+ptrdiff_t sh_quant_row_bf16(const float *x, uint8_t *dst, size_t n, const float *importance,
+                            const sh_quant_fit *fit)
 {
     (void)importance, (void)fit;
     for (size_t i = 0; i < n; i++) sh_put_u16(dst + 2 * i, sh_f32_to_bf16(x[i]));
@@ -34,7 +37,8 @@ static float largest_magnitude(const float *x, int n)
     return m;
 }
 
-/* 1/d; 0 for zero and where the quotient overflows: such a d is zero in f16, so every code reads as zero anyway. */
+/* 1/d; 0 for zero and where the quotient overflows: such a d is zero in f16, so every code reads as zero
+ * anyway. */
 static float inverse_or_zero(float d)
 {
     float id = d != 0 ? 1.0f / d : 0;
@@ -49,7 +53,8 @@ static inline int round_away(float v)
     return whole + (rest >= 0.5f) - (rest <= -0.5f);
 }
 
-ptrdiff_t sh_quant_row_q8_0(const float *x, uint8_t *dst, size_t n, const float *importance, const sh_quant_fit *fit)
+ptrdiff_t sh_quant_row_q8_0(const float *x, uint8_t *dst, size_t n, const float *importance,
+                            const sh_quant_fit *fit)
 {
     (void)importance, (void)fit;
     for (size_t at = 0; at < n; at += 32, dst += 34) {
@@ -63,9 +68,13 @@ ptrdiff_t sh_quant_row_q8_0(const float *x, uint8_t *dst, size_t n, const float 
 }
 
 /* One trit, 0 .. 2. */
-static inline unsigned trit(float x, float id) { return (unsigned)(round_away(x * id) + 1); }
+static inline unsigned trit(float x, float id)
+{
+    return (unsigned)(round_away(x * id) + 1);
+}
 
-/* n_digits trits of n_bytes interleaved runs, first digit most significant, as a fraction of 256 rounded up. */
+/* n_digits trits of n_bytes interleaved runs, first digit most significant, as a fraction of 256 rounded up.
+ */
 static void put_trits(uint8_t *q, const float *x, float id, int n_bytes, int n_digits)
 {
     for (int j = 0; j < n_bytes; j++) {
@@ -76,7 +85,8 @@ static void put_trits(uint8_t *q, const float *x, float id, int n_bytes, int n_d
     }
 }
 
-ptrdiff_t sh_quant_row_tq1_0(const float *x, uint8_t *dst, size_t n, const float *importance, const sh_quant_fit *fit)
+ptrdiff_t sh_quant_row_tq1_0(const float *x, uint8_t *dst, size_t n, const float *importance,
+                             const sh_quant_fit *fit)
 {
     (void)importance, (void)fit;
     for (size_t at = 0; at < n; at += 256, dst += 54) {
@@ -92,7 +102,8 @@ ptrdiff_t sh_quant_row_tq1_0(const float *x, uint8_t *dst, size_t n, const float
     return SH_QUANT_ROW_OK;
 }
 
-ptrdiff_t sh_quant_row_tq2_0(const float *x, uint8_t *dst, size_t n, const float *importance, const sh_quant_fit *fit)
+ptrdiff_t sh_quant_row_tq2_0(const float *x, uint8_t *dst, size_t n, const float *importance,
+                             const sh_quant_fit *fit)
 {
     (void)importance, (void)fit;
     for (size_t at = 0; at < n; at += 256, dst += 66) {
@@ -111,7 +122,8 @@ ptrdiff_t sh_quant_row_tq2_0(const float *x, uint8_t *dst, size_t n, const float
     return SH_QUANT_ROW_OK;
 }
 
-/* floor(log2(amax)) - 2 + 127: the largest magnitude lands on 4 or 6 (or is clipped to 6). 0 where that is below 0. */
+/* floor(log2(amax)) - 2 + 127: the largest magnitude lands on 4 or 6 (or is clipped to 6). 0 where that is
+ * below 0. */
 static uint8_t mxfp4_exponent(float amax)
 {
     uint32_t biased = sh_f32_bits(amax) >> 23; /* 0 for zero and subnormals: floor(log2) + 127 of the rest */
@@ -132,7 +144,8 @@ static inline unsigned mxfp4_code(float x, float d)
     return best && x < 0 ? best | 8 : best;
 }
 
-ptrdiff_t sh_quant_row_mxfp4(const float *x, uint8_t *dst, size_t n, const float *importance, const sh_quant_fit *fit)
+ptrdiff_t sh_quant_row_mxfp4(const float *x, uint8_t *dst, size_t n, const float *importance,
+                             const sh_quant_fit *fit)
 {
     (void)importance, (void)fit;
     for (size_t at = 0; at < n; at += 32, dst += 17) {

@@ -1,15 +1,16 @@
 /* quant_super.c - finding the scales of super-blocks.
  *
- * 1. Each sub-block gets its own best scale (and minimum) by the search of quant_fit.h, sixteen sub-blocks at a time:
- *    one super-block of sixteen, or two of eight.
- * 2. With its codes held, the error of a sub-block is a quadratic in its scale s and minimum m, known from five sums.
- *    The integers that stand for the scales of a super-block, and the f16 that they multiply, are chosen to lose least
- *    by these quadratics: first the scales, each judged with its best minimum, then the minima given the scales.
- * 3. The codes are chosen again for the scales as they will be read. That gives new quadratics: steps 2 and 3 are done
- *    ROUNDS times and the best outcome is kept.
+ * 1. Each sub-block gets its own best scale (and minimum) by the search of quant_fit.h, sixteen sub-blocks at
+ * a time: one super-block of sixteen, or two of eight.
+ * 2. With its codes held, the error of a sub-block is a quadratic in its scale s and minimum m, known from
+ * five sums. The integers that stand for the scales of a super-block, and the f16 that they multiply, are
+ * chosen to lose least by these quadratics: first the scales, each judged with its best minimum, then the
+ * minima given the scales.
+ * 3. The codes are chosen again for the scales as they will be read. That gives new quadratics: steps 2 and 3
+ * are done ROUNDS times and the best outcome is kept.
  *
- * Everything is in units of the super-block (quant_lanes.h), where no sum can overflow and a row of tiny values is
- * treated like any other. */
+ * Everything is in units of the super-block (quant_lanes.h), where no sum can overflow and a row of tiny
+ * values is treated like any other. */
 #include "tensor/quant_super.h"
 
 #include <math.h>
@@ -22,15 +23,15 @@ typedef struct kgroup {
     sh_quant_lanes in;
     sh_quant_norm norm[2];
     int n_super, n_sub;
-    _Alignas(64) float scale[LANES], min[LANES];       /* under trial */
+    _Alignas(64) float scale[LANES], min[LANES]; /* under trial */
     _Alignas(64) float best_scale[LANES], best_min[LANES];
     float best_error[2];
     sh_quant_sums sums;
     int8_t codes[SH_QUANT_MAX_N][LANES];
 } kgroup;
 
-static void group_load(kgroup *g, const sh_quant_super_type *t, const float *x, size_t n_left, const float *importance,
-                       sh_quant_super *out)
+static void group_load(kgroup *g, const sh_quant_super_type *t, const float *x, size_t n_left,
+                       const float *importance, sh_quant_super *out)
 {
     g->n_sub = t->n_sub;
     g->in.n = SUPER / t->n_sub;
@@ -42,7 +43,8 @@ static void group_load(kgroup *g, const sh_quant_super_type *t, const float *x, 
         out[s].fits = sh_quant_norm_of(&g->norm[s], x, SUPER);
         g->best_error[s] = INFINITY;
         sh_quant_load(&g->in, s * g->n_sub, g->n_sub, x, &g->norm[s]);
-        sh_quant_weigh(&g->in, s * g->n_sub, g->n_sub, importance ? importance + SUPER * s : NULL, g->norm[s].mean_square);
+        sh_quant_weigh(&g->in, s * g->n_sub, g->n_sub, importance ? importance + SUPER * s : NULL,
+                       g->norm[s].mean_square);
     }
     sh_quant_blank(&g->in, g->n_super * g->n_sub);
 }
@@ -55,7 +57,8 @@ static void measure(kgroup *g, const sh_quant_super_type *t, const sh_quant_fit 
         fit->measure_linear(&g->in, g->scale, g->min, (float)t->lo, (float)t->hi, &g->sums);
 }
 
-/* The quadratics of all lanes: the least-squares scale and minimum, and how much a deviation of the scale costs. */
+/* The quadratics of all lanes: the least-squares scale and minimum, and how much a deviation of the scale
+ * costs. */
 typedef struct optimum {
     float scale[LANES], min[LANES];
     float slope[LANES]; /* the best minimum moves by -slope for each unit of the scale */
@@ -70,7 +73,9 @@ static void solve(const sh_quant_sums *s, bool has_min, optimum *o)
         float min = both ? (s->qq[l] * s->x[l] - s->q[l] * s->xq[l]) / det : 0;
         both = both && min <= 0;
         o->min[l] = both ? min : has_min && s->qq[l] == 0 && s->x[l] < 0 ? s->x[l] / s->w[l] : 0;
-        o->scale[l] = both ? (s->w[l] * s->xq[l] - s->x[l] * s->q[l]) / det : s->qq[l] > 0 ? s->xq[l] / s->qq[l] : 0;
+        o->scale[l] = both           ? (s->w[l] * s->xq[l] - s->x[l] * s->q[l]) / det
+                      : s->qq[l] > 0 ? s->xq[l] / s->qq[l]
+                                     : 0;
         o->slope[l] = both ? s->q[l] / s->w[l] : 0;
         o->cost[l] = both ? det / s->w[l] : s->qq[l];
     }
@@ -84,9 +89,11 @@ static inline float round_within(float v, float lo, float hi)
     return (v + 12582912.0f) - 12582912.0f;
 }
 
-/* The unit d for which codes lo .. hi times d come nearest to n targets, by cost. Tried: the largest target at the end
- * of the range and near it, then one round of choosing the codes again. 0 when all targets are 0 or cost nothing. */
-static float fit_unit(const sh_quant_fit *fit, const float *target, const float *cost, int n, float lo, float hi)
+/* The unit d for which codes lo .. hi times d come nearest to n targets, by cost. Tried: the largest target
+ * at the end of the range and near it, then one round of choosing the codes again. 0 when all targets are 0
+ * or cost nothing. */
+static float fit_unit(const sh_quant_fit *fit, const float *target, const float *cost, int n, float lo,
+                      float hi)
 {
     float extreme = 0, d = 0, gain = 0, end = lo < 0 ? lo : hi;
     for (int i = 0; i < n; i++) extreme = fabsf(target[i]) > fabsf(extreme) ? target[i] : extreme;
@@ -106,7 +113,8 @@ static float fit_unit(const sh_quant_fit *fit, const float *target, const float 
 }
 
 /* Codes of n targets in units of d, and the values they stand for. */
-static void choose_codes(const float *target, int n, float d, float lo, float hi, int8_t *codes, float *values)
+static void choose_codes(const float *target, int n, float d, float lo, float hi, int8_t *codes,
+                         float *values)
 {
     float inv = fabsf(d) > 0x1p-100f ? 1 / d : 0;
     for (int i = 0; i < n; i++) {
@@ -125,7 +133,8 @@ static bool round_unit(float *d, const sh_quant_norm *norm, uint16_t *code)
 }
 
 /* Step 2 for super-block s: fills b and g->scale, g->min. False beyond f16. */
-static bool choose_scales(kgroup *g, const sh_quant_super_type *t, const sh_quant_fit *fit, int s, const optimum *o, sh_quant_super *b)
+static bool choose_scales(kgroup *g, const sh_quant_super_type *t, const sh_quant_fit *fit, int s,
+                          const optimum *o, sh_quant_super *b)
 {
     int first = s * g->n_sub;
     float lo = (float)t->scale_lo, hi = (float)t->scale_hi, *scale = g->scale + first, *min = g->min + first;
@@ -161,7 +170,8 @@ static void keep_better(kgroup *g, int s, const sh_quant_super *trial, sh_quant_
     memcpy(out->min, trial->min, sizeof out->min);
 }
 
-static void search_scales(kgroup *g, const sh_quant_super_type *t, const sh_quant_fit *fit, sh_quant_super *out)
+static void search_scales(kgroup *g, const sh_quant_super_type *t, const sh_quant_fit *fit,
+                          sh_quant_super *out)
 {
     sh_quant_super trial[2] = {{0}};
     optimum o;
@@ -170,13 +180,15 @@ static void search_scales(kgroup *g, const sh_quant_super_type *t, const sh_quan
     measure(g, t, fit);
     for (int round = 0; round < ROUNDS; round++) {
         solve(&g->sums, t->has_min, &o);
-        for (int s = 0; s < g->n_super; s++) trial[s].fits = in_range[s] && choose_scales(g, t, fit, s, &o, &trial[s]);
+        for (int s = 0; s < g->n_super; s++)
+            trial[s].fits = in_range[s] && choose_scales(g, t, fit, s, &o, &trial[s]);
         measure(g, t, fit);
         for (int s = 0; s < g->n_super; s++) keep_better(g, s, &trial[s], &out[s]);
     }
 }
 
-static void choose_all_codes(kgroup *g, const sh_quant_super_type *t, const sh_quant_fit *fit, sh_quant_super *out)
+static void choose_all_codes(kgroup *g, const sh_quant_super_type *t, const sh_quant_fit *fit,
+                             sh_quant_super *out)
 {
     if (t->has_levels)
         fit->code_levels(&g->in, g->best_scale, g->codes);

@@ -12,8 +12,9 @@
 
 enum { SH_QUANT_ROW_OK = -1 };
 
-/* x[n] is finite (whole blocks); importance [n] is finite and not negative, or NULL. Returns SH_QUANT_ROW_OK, or the
- * index of the first element of a block whose scale or minimum does not fit in f16 (dst is then partly written). */
+/* x[n] is finite (whole blocks); importance [n] is finite and not negative, or NULL. Returns SH_QUANT_ROW_OK,
+ * or the index of the first element of a block whose scale or minimum does not fit in f16 (dst is then partly
+ * written). */
 typedef ptrdiff_t sh_quant_row_fn(const float *x, uint8_t *dst, size_t n, const float *importance,
                                   const sh_quant_fit *fit);
 
@@ -21,7 +22,8 @@ typedef ptrdiff_t sh_quant_row_fn(const float *x, uint8_t *dst, size_t n, const 
 sh_quant_row_fn sh_quant_row_f32, sh_quant_row_f16, sh_quant_row_bf16;
 sh_quant_row_fn sh_quant_row_q8_0, sh_quant_row_tq1_0, sh_quant_row_tq2_0, sh_quant_row_mxfp4;
 /* quant_legacy.c: round to nearest without importance, a search with it; IQ4_NL always searches */
-sh_quant_row_fn sh_quant_row_q4_0, sh_quant_row_q4_1, sh_quant_row_q5_0, sh_quant_row_q5_1, sh_quant_row_iq4_nl;
+sh_quant_row_fn sh_quant_row_q4_0, sh_quant_row_q4_1, sh_quant_row_q5_0, sh_quant_row_q5_1,
+    sh_quant_row_iq4_nl;
 /* quant_kquant.c */
 sh_quant_row_fn sh_quant_row_q2_k, sh_quant_row_q3_k, sh_quant_row_q4_k, sh_quant_row_q5_k, sh_quant_row_q6_k;
 sh_quant_row_fn sh_quant_row_iq4_xs;

@@ -21,9 +21,10 @@
 enum { FIXTURE_COLS = 2048, FIXTURE_ROWS = 18 };
 
 static const char *const fixture_rows[FIXTURE_ROWS] = {
-    "gauss", "gauss_large", "student_t3", "uniform", "zeros", "outlier_per_32", "tiny", "huge", "constant",
-    "constant_negative", "alternating", "channel_scale", "all_positive", "all_negative", "mixed_magnitude", "ties",
-    "sparse", "f16_edge",
+    "gauss",          "gauss_large",   "student_t3",   "uniform",      "zeros",
+    "outlier_per_32", "tiny",          "huge",         "constant",     "constant_negative",
+    "alternating",    "channel_scale", "all_positive", "all_negative", "mixed_magnitude",
+    "ties",           "sparse",        "f16_edge",
 };
 
 /* The index of a row of inputs/rows.f32. */
@@ -55,10 +56,12 @@ static inline void *fixture_read(const char *name, size_t *n_bytes)
 }
 
 /* "q4_k" -> "Q4_K" in the file names */
-static inline void *fixture_read_type(const char *folder, enum sh_dtype t, const char *suffix, size_t *n_bytes)
+static inline void *fixture_read_type(const char *folder, enum sh_dtype t, const char *suffix,
+                                      size_t *n_bytes)
 {
     char name[128], upper[16] = {0};
-    for (size_t i = 0; sh_dtypes[t].name[i]; i++) upper[i] = (char)toupper((unsigned char)sh_dtypes[t].name[i]);
+    for (size_t i = 0; sh_dtypes[t].name[i]; i++)
+        upper[i] = (char)toupper((unsigned char)sh_dtypes[t].name[i]);
     snprintf(name, sizeof name, "%s/%s%s", folder, upper, suffix);
     return fixture_read(name, n_bytes);
 }
@@ -76,8 +79,8 @@ typedef struct fixture_error {
     double rmse, wrmse; /* wrmse: each square weighted by the importance of its column */
 } fixture_error;
 
-static inline fixture_error fixture_compare(const float *x, const float *y, const float *importance, size_t rows,
-                                            size_t cols)
+static inline fixture_error fixture_compare(const float *x, const float *y, const float *importance,
+                                            size_t rows, size_t cols)
 {
     double sum = 0, weighted = 0, weights = 0;
     for (size_t r = 0; r < rows; r++)

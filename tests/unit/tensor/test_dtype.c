@@ -71,9 +71,9 @@ static void test_decoders_give_reference_bits(void **state)
 {
     (void)state;
     static const enum sh_dtype types[] = {
-        SH_F16, SH_BF16, SH_Q4_0, SH_Q4_1, SH_Q5_0, SH_Q5_1, SH_Q8_0, SH_Q2_K, SH_Q3_K, SH_Q4_K, SH_Q5_K, SH_Q6_K,
-        SH_IQ1_S, SH_IQ1_M, SH_IQ2_XXS, SH_IQ2_XS, SH_IQ2_S, SH_IQ3_XXS, SH_IQ3_S, SH_IQ4_NL, SH_IQ4_XS, SH_TQ1_0,
-        SH_TQ2_0, SH_MXFP4, SH_NVFP4, SH_Q1_0, SH_Q2_0,
+        SH_F16,   SH_BF16,   SH_Q4_0,   SH_Q4_1,  SH_Q5_0,  SH_Q5_1,    SH_Q8_0,   SH_Q2_K,  SH_Q3_K,
+        SH_Q4_K,  SH_Q5_K,   SH_Q6_K,   SH_IQ1_S, SH_IQ1_M, SH_IQ2_XXS, SH_IQ2_XS, SH_IQ2_S, SH_IQ3_XXS,
+        SH_IQ3_S, SH_IQ4_NL, SH_IQ4_XS, SH_TQ1_0, SH_TQ2_0, SH_MXFP4,   SH_NVFP4,  SH_Q1_0,  SH_Q2_0,
     };
     for (size_t k = 0; k < sizeof types / sizeof *types; k++) {
         const sh_dtype_info *info = sh_dtype_get(types[k]);
@@ -82,7 +82,8 @@ static void test_decoders_give_reference_bits(void **state)
         float *values = fixture_read_type("dequant", types[k], ".values.f32", &n_value_bytes);
         size_t n = n_value_bytes / 4;
         assert_int_equal(n_block_bytes / info->block_bytes * info->block_elements, n);
-        /* Exact heap copies at an odd address: a read beyond the blocks, or one that needs alignment, is caught. */
+        /* Exact heap copies at an odd address: a read beyond the blocks, or one that needs alignment, is
+         * caught. */
         uint8_t *odd = sh_alloc(n_block_bytes + 1, 1);
         float *got = sh_alloc(n, sizeof *got);
         memcpy(odd + 1, blocks, n_block_bytes);
@@ -129,7 +130,7 @@ static void test_activation_blocks_can_be_read(void **state)
     (void)state;
     uint8_t q8_1[36] = {0}, q8_k[292] = {0};
     float got[256];
-    sh_put_u16(q8_1, 0x3800); /* 0.5 */
+    sh_put_u16(q8_1, 0x3800);     /* 0.5 */
     sh_put_u16(q8_1 + 2, 0x7bff); /* the sum is not used */
     sh_put_f32(q8_k, -0.25f);
     for (int i = 0; i < 32; i++) q8_1[4 + i] = (uint8_t)(i - 16);

@@ -1,18 +1,20 @@
-/* test_quant_exact.c - the writers that round to nearest give the reference's bytes; what cannot be written is refused. */
+/* test_quant_exact.c - the writers that round to nearest give the reference's bytes; what cannot be written
+ * is refused. */
 #include "quant_fixture.h"
 
 #include "base/half.h"
 
-static const enum sh_dtype exact_types[] = {SH_Q8_0, SH_Q4_0, SH_Q4_1, SH_Q5_0, SH_Q5_1, SH_TQ1_0, SH_TQ2_0, SH_MXFP4};
+static const enum sh_dtype exact_types[] = {SH_Q8_0, SH_Q4_0,  SH_Q4_1,  SH_Q5_0,
+                                            SH_Q5_1, SH_TQ1_0, SH_TQ2_0, SH_MXFP4};
 enum { N_EXACT = sizeof exact_types / sizeof *exact_types };
 
-static void assert_same_bytes(const uint8_t *got, const uint8_t *want, size_t n, size_t block, const char *type,
-                              const char *row)
+static void assert_same_bytes(const uint8_t *got, const uint8_t *want, size_t n, size_t block,
+                              const char *type, const char *row)
 {
     for (size_t i = 0; i < n; i++)
         if (got[i] != want[i])
-            fail_msg("%s, row %s: byte %zu of block %zu is %02x, expected %02x", type, row, i % block, i / block, got[i],
-                     want[i]);
+            fail_msg("%s, row %s: byte %zu of block %zu is %02x, expected %02x", type, row, i % block,
+                     i / block, got[i], want[i]);
 }
 
 static void test_round_to_nearest_bytes(void **state)
@@ -37,7 +39,8 @@ static void test_round_to_nearest_bytes(void **state)
             int rc = sh_quantize_row(t, rows + r * FIXTURE_COLS, got, FIXTURE_COLS, NULL, &err);
             /* The reference writes infinite scales where we refuse. */
             assert_int_equal(rc, finite ? SH_OK : SH_E_RANGE);
-            /* "tiny" is undefined arithmetic in the reference: only what it reads as is comparable (below). */
+            /* "tiny" is undefined arithmetic in the reference: only what it reads as is comparable (below).
+             */
             if (rc == SH_OK && strcmp(name, "tiny") != 0)
                 assert_same_bytes(got, ref, row_bytes, sh_dtypes[t].block_bytes, sh_dtypes[t].name, name);
         }
@@ -62,7 +65,8 @@ static void test_float_edges(void **state)
         sh_dequantize_row(types[k], got, got_values, n);
         sh_dequantize_row(types[k], want, values, n);
         for (size_t i = 0; i < n; i++) {
-            if (isnan(x[i])) assert_true(isnan(got_values[i]) && isnan(values[i]));
+            if (isnan(x[i]))
+                assert_true(isnan(got_values[i]) && isnan(values[i]));
             else if (memcmp(got + 2 * i, want + 2 * i, 2) != 0)
                 fail_msg("%s: %.9g became %.9g, expected %.9g", sh_dtypes[types[k]].name, (double)x[i],
                          (double)got_values[i], (double)values[i]);
@@ -81,8 +85,8 @@ static void test_float_edges(void **state)
     sh_free(x);
 }
 
-/* Every type that is written, at the sizes where floats stop behaving: nothing overflows, and values below the reach of
- * f16 read as (nearly) zero. The sanitizers check the rest. */
+/* Every type that is written, at the sizes where floats stop behaving: nothing overflows, and values below
+ * the reach of f16 read as (nearly) zero. The sanitizers check the rest. */
 static void test_tiny_and_zero_rows(void **state)
 {
     (void)state;
@@ -98,7 +102,9 @@ static void test_tiny_and_zero_rows(void **state)
                 fixture_noise(x, 512, 6 + k, 1);
                 for (int i = 0; i < 512; i++) x[i] *= sizes[k];
                 sh_err err = {0};
-                assert_int_equal(sh_quantize_row((enum sh_dtype)t, x, bytes, 512, with_importance ? h : NULL, &err), SH_OK);
+                assert_int_equal(
+                    sh_quantize_row((enum sh_dtype)t, x, bytes, 512, with_importance ? h : NULL, &err),
+                    SH_OK);
                 sh_dequantize_row((enum sh_dtype)t, bytes, y, 512);
                 float limit = sizes[k] * 8 + (sh_dtypes[t].is_quantized ? 1e-6f : 0);
                 for (int i = 0; i < 512; i++) assert_true(fabsf(y[i]) <= limit);

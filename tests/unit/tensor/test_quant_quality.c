@@ -1,7 +1,7 @@
 /* test_quant_quality.c - how close the searched types come: at most 1% more error than the reference.
  *
- * Without importance the plain error counts; with it the error weighted by importance. Both references were measured
- * on the same rows and the same generated sets (tests/data/quant/SOURCE.txt). */
+ * Without importance the plain error counts; with it the error weighted by importance. Both references were
+ * measured on the same rows and the same generated sets (tests/data/quant/SOURCE.txt). */
 #include "quant_fixture.h"
 
 enum { SET_ROWS = 64, SET_COLS = 4096, SET_SEED = 1001, IMPORTANCE_SEED = 2001 };
@@ -21,7 +21,8 @@ static double set_factor(char set, uint64_t e, size_t column)
     return 1;
 }
 
-/* normal: a Gaussian of deviation 0.02; heavy: with outliers of 4 and 16 times; channel: columns of four sizes. */
+/* normal: a Gaussian of deviation 0.02; heavy: with outliers of 4 and 16 times; channel: columns of four
+ * sizes. */
 static void make_set(float *x, char set)
 {
     for (uint64_t n = 0; n < SET_ROWS * SET_COLS; n++) {
@@ -54,22 +55,25 @@ static bool next_measurement(FILE *f, measurement *m)
 }
 
 /* Quantise as m says and hold the error against it; slack is allowed on top of 1%. */
-static void check_quality(const measurement *m, const float *x, size_t rows, size_t cols, const float *h, double slack)
+static void check_quality(const measurement *m, const float *x, size_t rows, size_t cols, const float *h,
+                          double slack)
 {
     int t = sh_dtype_find(m->type);
     bool weighted = strcmp(m->mode, "imatrix") == 0;
-    size_t row_bytes;
+    size_t row_bytes = 0;
     sh_err err = {0};
     assert_true(t >= 0 && sh_dtype_row_bytes(&row_bytes, (enum sh_dtype)t, cols));
     uint8_t *bytes = sh_alloc(rows, row_bytes);
     float *y = sh_alloc(rows * cols, sizeof *y);
     if (sh_quantize((enum sh_dtype)t, x, bytes, rows, cols, weighted ? h : NULL, NULL, &err) != SH_OK)
         fail_msg("%s %s %s: %s", m->type, m->mode, m->where, err.msg);
-    for (size_t r = 0; r < rows; r++) sh_dequantize_row((enum sh_dtype)t, bytes + r * row_bytes, y + r * cols, cols);
+    for (size_t r = 0; r < rows; r++)
+        sh_dequantize_row((enum sh_dtype)t, bytes + r * row_bytes, y + r * cols, cols);
     fixture_error e = fixture_compare(x, y, h, rows, cols);
     double got = weighted ? e.wrmse : e.rmse, want = weighted ? m->wrmse : m->rmse;
     if (!(got <= want * 1.01 + slack))
-        fail_msg("%s %s %s: error %.6g is %.4f times the reference", m->type, m->mode, m->where, got, got / want);
+        fail_msg("%s %s %s: error %.6g is %.4f times the reference", m->type, m->mode, m->where, got,
+                 got / want);
     sh_free(bytes);
     sh_free(y);
 }
@@ -95,9 +99,9 @@ static void test_generated_sets(void **state)
     sh_free(h);
 }
 
-/* What is allowed beyond 1%: rows of equal magnitudes have (almost) no error in the reference, so a ratio says nothing,
- * and a thousandth of the magnitude is granted; the error of `sparse` comes from a few dozen values, where the weights
- * of the search and of the measure can part by another 2%. */
+/* What is allowed beyond 1%: rows of equal magnitudes have (almost) no error in the reference, so a ratio
+ * says nothing, and a thousandth of the magnitude is granted; the error of `sparse` comes from a few dozen
+ * values, where the weights of the search and of the measure can part by another 2%. */
 static double slack_of(const measurement *m, const float *x)
 {
     bool is_flat = strncmp(m->where, "constant", 8) == 0 || strcmp(m->where, "alternating") == 0;
@@ -109,7 +113,8 @@ static void test_fixture_rows(void **state)
 {
     (void)state;
     size_t n_bytes;
-    float *rows = fixture_read("inputs/rows.f32", &n_bytes), *h = fixture_read("inputs/importance.f32", &n_bytes);
+    float *rows = fixture_read("inputs/rows.f32", &n_bytes),
+          *h = fixture_read("inputs/importance.f32", &n_bytes);
     measurement m;
     int n = 0;
     FILE *f = fixture_open("rmse.txt");
@@ -127,6 +132,7 @@ static void test_fixture_rows(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_generated_sets), cmocka_unit_test(test_fixture_rows)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_generated_sets),
+                                       cmocka_unit_test(test_fixture_rows)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

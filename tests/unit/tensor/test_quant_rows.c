@@ -1,5 +1,5 @@
-/* test_quant_rows.c - properties of the writers: equal bytes from every vector width and number of threads, the grid
- * is a fixed point, importance and sign do what they say. */
+/* test_quant_rows.c - properties of the writers: equal bytes from every vector width and number of threads,
+ * the grid is a fixed point, importance and sign do what they say. */
 #include "quant_fixture.h"
 
 #include "os/cpu.h"
@@ -57,7 +57,7 @@ static int teardown(void **state)
 
 static bool next_type(uint32_t *t)
 {
-    while (*t < SH_DTYPE_COUNT && !sh_quant_can_write((enum sh_dtype)*t)) ++*t;
+    while (*t < SH_DTYPE_COUNT && !sh_quant_can_write((enum sh_dtype) * t)) ++*t;
     return *t < SH_DTYPE_COUNT;
 }
 
@@ -141,14 +141,16 @@ static void test_second_writing_is_almost_free(void **state)
 {
     data *d = *state;
     for (uint32_t t = 0; next_type(&t); t++)
-        for (size_t r = 6; r < ROWS; r++) { /* below that, f16 scales are subnormal and the grids themselves move */
+        for (size_t r = 6; r < ROWS;
+             r++) { /* below that, f16 scales are subnormal and the grids themselves move */
             float *x = d->x + r * COLS, *y = d->y, *z = d->y + COLS;
             assert_int_equal(sh_quantize_row((enum sh_dtype)t, x, d->a, COLS, NULL, NULL), SH_OK);
             sh_dequantize_row((enum sh_dtype)t, d->a, y, COLS);
             assert_int_equal(sh_quantize_row((enum sh_dtype)t, y, d->a, COLS, NULL, NULL), SH_OK);
             sh_dequantize_row((enum sh_dtype)t, d->a, z, COLS);
             double first = row_error(x, y, NULL), second = row_error(y, z, NULL);
-            if (second > 0.3 * first) fail_msg("%s, row %zu: %g after %g", sh_dtypes[t].name, r, second, first);
+            if (second > 0.3 * first)
+                fail_msg("%s, row %zu: %g after %g", sh_dtypes[t].name, r, second, first);
         }
 }
 
@@ -167,14 +169,15 @@ static void test_scaling_by_two_scales_the_values(void **state)
             sh_dequantize_row((enum sh_dtype)t, d->b, two_y, COLS);
             for (int i = 0; i < COLS; i++)
                 if (two_y[i] != 2 * d->y[i])
-                    fail_msg("%s: column %d is %g, twice is %g", sh_dtypes[t].name, i, (double)d->y[i], (double)two_y[i]);
+                    fail_msg("%s: column %d is %g, twice is %g", sh_dtypes[t].name, i, (double)d->y[i],
+                             (double)two_y[i]);
         }
 }
 
 static void test_importance_lowers_the_weighted_error(void **state)
 {
     data *d = *state;
-    static const enum sh_dtype types[] = {SH_Q4_0, SH_Q4_1, SH_Q5_0, SH_Q5_1, SH_Q2_K, SH_Q3_K,
+    static const enum sh_dtype types[] = {SH_Q4_0, SH_Q4_1, SH_Q5_0, SH_Q5_1,   SH_Q2_K,  SH_Q3_K,
                                           SH_Q4_K, SH_Q5_K, SH_Q6_K, SH_IQ4_NL, SH_IQ4_XS};
     for (size_t k = 0; k < sizeof types / sizeof *types; k++) {
         double plain = 0, weighted = 0;
@@ -187,7 +190,8 @@ static void test_importance_lowers_the_weighted_error(void **state)
             sh_dequantize_row(types[k], d->a, d->y, COLS);
             weighted += ldexp(row_error(x, d->y, d->h), -2 * (int)r);
         }
-        if (weighted > 0.99 * plain) fail_msg("%s: weighted %g, plain %g", sh_dtypes[types[k]].name, weighted, plain);
+        if (weighted > 0.99 * plain)
+            fail_msg("%s: weighted %g, plain %g", sh_dtypes[types[k]].name, weighted, plain);
     }
 }
 
@@ -207,8 +211,9 @@ static void test_extreme_importance(void **state)
             assert_int_equal(sh_quantize_row((enum sh_dtype)t, x, d->a, COLS, h, NULL), SH_OK);
             sh_dequantize_row((enum sh_dtype)t, d->a, d->y, COLS);
             double got = row_error(x, d->y, NULL);
-            if (!(got <= 4 * plain)) fail_msg("%s: %g with importance %g, %g without", sh_dtypes[t].name, got,
-                                              (double)sizes[k], plain);
+            if (!(got <= 4 * plain))
+                fail_msg("%s: %g with importance %g, %g without", sh_dtypes[t].name, got, (double)sizes[k],
+                         plain);
         }
 }
 
