@@ -316,6 +316,7 @@ int tok_unigram_build(sh_tokenizer *t, const double *scores, bool f32, sh_err *e
     u->f32 = f32;
     u->score = sh_arena_alloc(t->arena, (size_t)v->n, sizeof *u->score);
     if (!u->score) return sh_fail_nomem(err, (size_t)v->n * sizeof *u->score);
+    if ((rc = tok_trie_reserve(&u->trie, v->raw_off[v->n] - (uint32_t)v->n, err)) < 0) return rc;
     for (int32_t i = 0; i < v->n; i++) {
         double s = f32 ? (double)(float)scores[i] : scores[i];
         if (!(s > -1e30 && s < 1e30))

@@ -74,7 +74,7 @@ static void add_replaced(sh_buf *out, sh_str s, sh_str from, sh_str to)
 {
     size_t i = 0;
     while (from.n && i < s.n) {
-        const char *hit = memmem(s.p + i, s.n - i, from.p, from.n);
+        const char *hit = find_bytes(s.p + i, s.n - i, from);
         if (!hit) break;
         sh_buf_add(out, s.p + i, (size_t)(hit - s.p) - i);
         sh_buf_add(out, to.p, to.n);

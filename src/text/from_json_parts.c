@@ -448,7 +448,7 @@ int json_apply_config(sh_tokenizer *t, const json_t *config, const char *where, 
     t->cls = config_token(t, config, "cls_token");
     t->mask = config_token(t, config, "mask_token");
     if (t->unk < 0) t->unk = t->model == MODEL_BPE ? t->unk : config_token(t, config, "unk_token");
-    if (!config) guess_ids(t);
+    if (t->bos < 0 && t->eos < 0) guess_ids(t); /* no configuration, or one that names neither */
     const json_t *add = json_object_get(config, "add_bos_token");
     bool has_bos = t->n_single && t->single[0].id == t->bos && t->bos >= 0;
     bool has_eos = t->n_single && t->single[t->n_single - 1].id == t->eos && t->eos >= 0;

@@ -190,7 +190,7 @@ static int run_replace(const norm_step *s, sh_str in, sh_buf *out, sh_regex_work
             if ((found = sh_regex_find(s->regex, work, in.p, in.n, from, &begin, &end, err)) < 0)
                 return found;
         } else if (s->pattern.n && from < in.n) {
-            const char *hit = memmem(in.p + from, in.n - from, s->pattern.p, s->pattern.n);
+            const char *hit = find_bytes(in.p + from, in.n - from, s->pattern);
             found = hit != NULL;
             begin = hit ? (size_t)(hit - in.p) : 0;
             end = begin + s->pattern.n;

@@ -86,7 +86,7 @@ static int run_regex(tok_enc *e, cutter *c, const char *p, size_t n)
             if ((found = sh_regex_find(s->regex, &e->regex, p, n, from, &begin, &end, e->err)) < 0)
                 return found;
         } else if (from < n) {
-            const char *hit = memmem(p + from, n - from, s->string.p, s->string.n);
+            const char *hit = find_bytes(p + from, n - from, s->string);
             found = hit != NULL;
             begin = hit ? (size_t)(hit - p) : 0;
             end = begin + s->string.n;

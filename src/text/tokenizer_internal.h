@@ -6,6 +6,8 @@
 #ifndef SH_TEXT_TOKENIZER_INTERNAL_H
 #define SH_TEXT_TOKENIZER_INTERNAL_H
 
+#include <string.h>
+
 #include "base/arena.h"
 #include "base/buf.h"
 #include "base/map.h"
@@ -15,6 +17,18 @@
 #include "text/tokenizer.h"
 #include "text/trie.h"
 #include "text/unicode.h"
+
+/* The first `what` in p[0..n), or NULL. Patterns are a character or two, where looking for the first byte is
+ * quickest. */
+static inline const char *find_bytes(const char *p, size_t n, sh_str what)
+{
+    if (what.n > 8) return memmem(p, n, what.p, what.n);
+    for (const char *end = p + n; what.n && (size_t)(end - p) >= what.n; p++) {
+        p = memchr(p, what.p[0], (size_t)(end - p) - what.n + 1);
+        if (!p || memcmp(p, what.p, what.n) == 0) return p;
+    }
+    return NULL;
+}
 
 #define META "\xe2\x96\x81" /* U+2581, how sentencepiece writes a space */
 enum { META_BYTES = 3 };

@@ -19,9 +19,8 @@ static void put_edge(uint64_t *edges, uint32_t mask, uint64_t edge)
     edges[i] = edge;
 }
 
-static int grow_edges(tok_trie *t, sh_err *err)
+static int set_edges(tok_trie *t, size_t cap, sh_err *err)
 {
-    size_t cap = t->edges ? ((size_t)t->mask + 1) * 2 : 64;
     uint64_t *edges = sh_zalloc(cap, sizeof *edges);
     if (!edges) return sh_fail_nomem(err, cap * sizeof *edges);
     for (size_t i = 0; t->edges && i <= t->mask; i++)
@@ -30,6 +29,19 @@ static int grow_edges(tok_trie *t, sh_err *err)
     t->edges = edges;
     t->mask = (uint32_t)cap - 1;
     return SH_OK;
+}
+
+static int grow_edges(tok_trie *t, sh_err *err)
+{
+    return set_edges(t, t->edges ? ((size_t)t->mask + 1) * 2 : 64, err);
+}
+
+int tok_trie_reserve(tok_trie *t, size_t n_bytes, sh_err *err)
+{
+    /* strings of a vocabulary share about half of their bytes, and the table stays half empty */
+    size_t cap = 64;
+    while (cap < n_bytes && cap < (size_t)MAX_NODES * 2) cap *= 2;
+    return t->edges && cap <= (size_t)t->mask + 1 ? SH_OK : set_edges(t, cap, err);
 }
 
 /* A fresh node without a value; 0 on failure. */

@@ -19,6 +19,8 @@ typedef struct tok_trie {
 } tok_trie;
 
 void tok_trie_clear(tok_trie *t); /* all zero is an empty trie */
+/* Room for strings of n_bytes in all, so that adding them rarely moves what is there. */
+int tok_trie_reserve(tok_trie *t, size_t n_bytes, sh_err *err);
 /* Later strings replace earlier equal ones. SH_E_NOMEM, SH_E_LIMIT (more than 16 million nodes). */
 int tok_trie_add(tok_trie *t, const char *s, size_t n, int32_t value, sh_err *err);
 

@@ -1,5 +1,6 @@
 /* test_tokenizer.c - what the goldens do not say: matchers against their patterns, long pieces, spans, GGUF
  * round trips, other file formats, broken files, failing memory. */
+#include <pthread.h>
 #include <time.h>
 
 #include "base/fault.h"
@@ -384,6 +385,57 @@ static void test_shared(void **state)
     assert_int_equal(bad, 0);
 }
 
+/* One tokenizer, four threads that encode, decode and describe: the same answers, and nothing for the thread
+ * sanitizer. */
+typedef struct worker {
+    const sh_tokenizer *t;
+    const json_t *texts;
+    uint64_t sum;
+} worker;
+
+static void *work(void *ud)
+{
+    worker *w = ud;
+    size_t i;
+    const json_t *v;
+    sh_vocab_desc d;
+    sh_err err = {0};
+    w->sum = 0;
+    if (sh_tokenizer_describe(w->t, &d, &err) == SH_OK) w->sum += d.n_merges;
+    json_array_foreach(w->texts, i, v)
+    {
+        sh_token row[512];
+        sh_encode_opts opts = {.parse_special = true};
+        int64_t n =
+            sh_tokenizer_encode(w->t, json_string_value(v), json_string_length(v), opts, row, 512, &err);
+        for (int64_t k = 0; k < n && k < 512; k++) w->sum = w->sum * 31 + (uint64_t)row[k];
+        if (n > 0 && n < 512)
+            w->sum += (uint64_t)sh_tokenizer_decode(w->t, row, (size_t)n, true, NULL, 0, &err);
+    }
+    return NULL;
+}
+
+static void test_threads(void **state)
+{
+    (void)state;
+    static const char *const names[] = {"bbpe_gpt2", "spm_bpe_legacy", "wordpiece_uncased", "clip_like"};
+    json_t *texts = read_json(SMALL_DIR, "texts.json");
+    for (size_t k = 0; k < COUNT(names); k++) {
+        sh_tokenizer *t = open_small(names[k]);
+        worker w[4];
+        pthread_t threads[4];
+        for (int i = 0; i < 4; i++) {
+            w[i] = (worker){t, json_object_get(texts, "texts"), 0};
+            assert_int_equal(pthread_create(&threads[i], NULL, work, &w[i]), 0);
+        }
+        for (int i = 0; i < 4; i++) pthread_join(threads[i], NULL);
+        for (int i = 1; i < 4; i++) assert_true(w[i].sum == w[0].sum);
+        assert_true(w[0].sum != 0);
+        sh_tokenizer_free(t);
+    }
+    json_decref(texts);
+}
+
 /* Splits and normalisers that no golden folder uses, with pieces worked out by hand. */
 static void test_rare_steps(void **state)
 {
@@ -550,12 +602,12 @@ static void test_memory(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_matchers),   cmocka_unit_test(test_long_pieces),
-        cmocka_unit_test(test_merge_ways), cmocka_unit_test(test_spans),
-        cmocka_unit_test(test_look_ups),   cmocka_unit_test(test_describe),
-        cmocka_unit_test(test_minnow),     cmocka_unit_test(test_shared),
-        cmocka_unit_test(test_rare_steps), cmocka_unit_test(test_pattern_limits),
-        cmocka_unit_test(test_bad_files),
+        cmocka_unit_test(test_matchers),       cmocka_unit_test(test_long_pieces),
+        cmocka_unit_test(test_merge_ways),     cmocka_unit_test(test_spans),
+        cmocka_unit_test(test_look_ups),       cmocka_unit_test(test_describe),
+        cmocka_unit_test(test_minnow),         cmocka_unit_test(test_shared),
+        cmocka_unit_test(test_threads),        cmocka_unit_test(test_rare_steps),
+        cmocka_unit_test(test_pattern_limits), cmocka_unit_test(test_bad_files),
 #ifdef SHOAL_FAULT
         cmocka_unit_test(test_memory),
 #endif
