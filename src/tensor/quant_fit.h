@@ -60,7 +60,7 @@ typedef struct sh_quant_fit {
     void (*measure_linear)(const sh_quant_lanes *in, const float *scale, const float *min, float lo, float hi,
                            sh_quant_sums *out);
     void (*measure_levels)(const sh_quant_lanes *in, const float *scale, sh_quant_sums *out);
-    /* Fills t->unit and t->gain from t->inv. */
+    /* Fills t->unit and t->gain from t->inv, which becomes 1 / unit: a second call chooses codes again. */
     void (*units)(sh_quant_units *t, const float *target, const float *cost, int n, float lo, float hi);
     /* The nearest codes: round((x - min) / scale) clamped to lo .. hi; a scale of 0 gives the code nearest to
      * 0. */

@@ -15,12 +15,27 @@
 #include "tensor/quant_codes.h"
 #include "tensor/quant_fit.h"
 
+/* Larger and smaller are `a > b ? a : b` and `a < b ? a : b`, which is what the instructions of x86 compute
+ * to the letter; compilers do not find them in the portable form. */
 #if defined(__AVX512F__)
+#include <immintrin.h>
 #define VF_BYTES 64
+#define VF_MAX(a, b) ((vf)_mm512_max_ps((__m512)(a), (__m512)(b)))
+#define VF_MIN(a, b) ((vf)_mm512_min_ps((__m512)(a), (__m512)(b)))
 #elif defined(__AVX__)
+#include <immintrin.h>
 #define VF_BYTES 32
+#define VF_MAX(a, b) ((vf)_mm256_max_ps((__m256)(a), (__m256)(b)))
+#define VF_MIN(a, b) ((vf)_mm256_min_ps((__m256)(a), (__m256)(b)))
+#elif defined(__SSE__)
+#include <xmmintrin.h>
+#define VF_BYTES 16
+#define VF_MAX(a, b) ((vf)_mm_max_ps((__m128)(a), (__m128)(b)))
+#define VF_MIN(a, b) ((vf)_mm_min_ps((__m128)(a), (__m128)(b)))
 #else
 #define VF_BYTES 16
+#define VF_MAX(a, b) vf_select((a) > (b), a, b)
+#define VF_MIN(a, b) vf_select((a) < (b), a, b)
 #endif
 #define VF_LANES (VF_BYTES / 4)
 enum { POLISH = 2 }; /* rounds of choosing the codes again for the best scale */
@@ -50,11 +65,11 @@ VF_INLINE vf vf_select(vi mask, vf yes, vf no)
 }
 VF_INLINE vf vf_min(vf a, vf b)
 {
-    return vf_select(a < b, a, b);
+    return VF_MIN(a, b);
 }
 VF_INLINE vf vf_max(vf a, vf b)
 {
-    return vf_select(a > b, a, b);
+    return VF_MAX(a, b);
 }
 VF_INLINE vf vf_abs(vf a)
 {
@@ -342,6 +357,7 @@ static void try_units(sh_quant_units *t, const float *target, const float *cost,
         }
         vi some = cc > vf_set(0);
         vf unit = vf_select(some, tc / vf_select(some, cc, vf_set(1)), vf_set(0));
+        vf_store(t->inv + at, vf_inverse(unit));
         vf_store(t->unit + at, unit);
         vf_store(t->gain + at, unit * tc);
     }

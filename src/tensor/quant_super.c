@@ -106,7 +106,6 @@ static float fit_unit(const sh_quant_fit *fit, const float *target, const float 
             bool better = t.gain[k] > gain;
             gain = better ? t.gain[k] : gain;
             d = better ? t.unit[k] : d;
-            t.inv[k] = fabsf(t.unit[k]) > 0x1p-100f ? 1 / t.unit[k] : 0;
         }
     }
     return d;
