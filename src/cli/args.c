@@ -9,7 +9,8 @@
 const sh_opt sh_common_opts[] = {
     {"json", 0, SH_OPT_FLAG, NULL, "print one JSON document (or JSON lines for streams)", 0, 0, false},
     {"threads", 0, SH_OPT_INT, "N", "worker threads (default: all cores, or SHOAL_THREADS)", 1, 256, false},
-    {"cpu", 0, SH_OPT_CHOICE, "ref|avx2|avx512|amx", "instruction set (default: the best here, or SHOAL_CPU); never changes a result", 0, 0, false},
+    {"cpu", 0, SH_OPT_CHOICE, "ref|avx2|avx512|amx",
+     "instruction set (default: the best here, or SHOAL_CPU); never changes a result", 0, 0, false},
     {"quiet", 'q', SH_OPT_FLAG, NULL, "no progress, no notes", 0, 0, false},
     {"help", 'h', SH_OPT_FLAG, NULL, "print this help", 0, 0, false},
     {0},
@@ -30,7 +31,8 @@ static const sh_opt *find_opt(const sh_command *cmd, const char *name, size_t n,
 
 static int usage(const sh_command *cmd, sh_err *err, const char *what, const char *name, const char *expected)
 {
-    return sh_fail(err, SH_E_INVALID, "%s: %s%s (expected %s; see 'shoal help %s')", cmd->name, what, name, expected, cmd->name);
+    return sh_fail(err, SH_E_INVALID, "%s: %s%s (expected %s; see 'shoal help %s')", cmd->name, what, name,
+                   expected, cmd->name);
 }
 
 static bool is_choice(const char *choices, const char *v)
@@ -59,8 +61,8 @@ static int check_value(const sh_command *cmd, const sh_opt *o, const char *v, do
     if (o->kind != SH_OPT_INT && o->kind != SH_OPT_NUM) return SH_OK;
     const char *kind = o->kind == SH_OPT_INT ? "a whole number" : "a number";
     if (errno || end == v || *end || !(*num >= o->lo && *num <= o->hi))
-        return sh_fail(err, SH_E_INVALID, "--%s: '%s' (expected %s from %.10g to %.10g, see 'shoal help %s')", o->name, v, kind,
-                       o->lo, o->hi, cmd->name);
+        return sh_fail(err, SH_E_INVALID, "--%s: '%s' (expected %s from %.10g to %.10g, see 'shoal help %s')",
+                       o->name, v, kind, o->lo, o->hi, cmd->name);
     return SH_OK;
 }
 
@@ -93,7 +95,8 @@ static int parse_opt(sh_args *a, int argc, char **argv, int *i, sh_err *err)
     } else {
         o = find_opt(a->cmd, NULL, 0, word[1]);
         inline_value = word[2] ? word + 2 : NULL;
-        if (o && o->kind == SH_OPT_FLAG && inline_value) o = NULL; /* bundled letters are not supported: say so as unknown */
+        if (o && o->kind == SH_OPT_FLAG && inline_value)
+            o = NULL; /* bundled letters are not supported: say so as unknown */
     }
     if (!o) return usage(a->cmd, err, "unknown option ", word, "an option of this command");
     if (o->kind == SH_OPT_FLAG) {
@@ -118,24 +121,38 @@ int sh_args_parse(sh_args *a, const sh_command *cmd, int argc, char **argv, sh_e
     for (int i = 0; i < argc; i++) {
         const char *word = argv[i];
         bool is_number = word[0] == '-' && (word[1] == '.' || (word[1] >= '0' && word[1] <= '9'));
-        if (only_positionals || word[0] != '-' || !word[1] || is_number) a->positionals[a->n_positionals++] = word;
-        else if (strcmp(word, "--") == 0) only_positionals = true;
-        else if ((rc = parse_opt(a, argc, argv, &i, err)) < 0) return rc;
+        if (only_positionals || word[0] != '-' || !word[1] || is_number)
+            a->positionals[a->n_positionals++] = word;
+        else if (strcmp(word, "--") == 0)
+            only_positionals = true;
+        else if ((rc = parse_opt(a, argc, argv, &i, err)) < 0)
+            return rc;
     }
     if (sh_args_has(a, "help")) return SH_OK;
     size_t n = a->n_positionals;
     if (n < (size_t)cmd->min_args)
-        return sh_fail(err, SH_E_INVALID, "usage: shoal %s %s (see 'shoal help %s')", cmd->name, cmd->synopsis, cmd->name);
+        return sh_fail(err, SH_E_INVALID, "usage: shoal %s %s (see 'shoal help %s')", cmd->name,
+                       cmd->synopsis, cmd->name);
     if (cmd->max_args >= 0 && n > (size_t)cmd->max_args)
-        return usage(cmd, err, "one argument too many: ", a->positionals[cmd->max_args], cmd->synopsis[0] ? cmd->synopsis : "none");
+        return usage(cmd, err, "one argument too many: ", a->positionals[cmd->max_args],
+                     cmd->synopsis[0] ? cmd->synopsis : "none");
     return SH_OK;
 }
 
-void sh_args_clear(sh_args *a) { sh_free(a->positionals); }
+void sh_args_clear(sh_args *a)
+{
+    sh_free(a->positionals);
+}
 
-size_t sh_args_count(const sh_args *a) { return a->n_positionals; }
+size_t sh_args_count(const sh_args *a)
+{
+    return a->n_positionals;
+}
 
-const char *sh_args_at(const sh_args *a, size_t i) { return i < a->n_positionals ? a->positionals[i] : NULL; }
+const char *sh_args_at(const sh_args *a, size_t i)
+{
+    return i < a->n_positionals ? a->positionals[i] : NULL;
+}
 
 static const sh_arg_value *value_of(const sh_args *a, const char *opt, size_t nth)
 {
@@ -144,7 +161,10 @@ static const sh_arg_value *value_of(const sh_args *a, const char *opt, size_t nt
     return NULL;
 }
 
-bool sh_args_has(const sh_args *a, const char *opt) { return value_of(a, opt, 0) != NULL; }
+bool sh_args_has(const sh_args *a, const char *opt)
+{
+    return value_of(a, opt, 0) != NULL;
+}
 
 const char *sh_args_nth(const sh_args *a, const char *opt, size_t i)
 {

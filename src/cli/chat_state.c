@@ -20,12 +20,16 @@ struct sh_chat_state {
     sh_generated last;
 };
 
-void sh_getline_free(char *line) { free(line); }
+void sh_getline_free(char *line)
+{
+    free(line);
+}
 
 int sh_chat_open(sh_chat_state **out, sh_cli *cli, sh_model *m, const sh_args *args, sh_err *err)
 {
     if (!sh_model_chat_template(m))
-        return sh_fail(err, SH_E_UNSUPPORTED, "chat: this model has no chat template (use 'shoal run' to continue a text)");
+        return sh_fail(err, SH_E_UNSUPPORTED,
+                       "chat: this model has no chat template (use 'shoal run' to continue a text)");
     sh_chat_state *c = sh_new(sizeof *c, err);
     int rc = SH_E_NOMEM;
     if (!c) return rc;
@@ -38,7 +42,8 @@ int sh_chat_open(sh_chat_state **out, sh_cli *cli, sh_model *m, const sh_args *a
     sh_model_info info;
     sh_model_get_info(m, &info);
     eo.n_slots = 1;
-    eo.n_ctx = (uint32_t)sh_args_int(args, "ctx", info.n_ctx_train && info.n_ctx_train < 8192 ? info.n_ctx_train : 8192);
+    eo.n_ctx = (uint32_t)sh_args_int(args, "ctx",
+                                     info.n_ctx_train && info.n_ctx_train < 8192 ? info.n_ctx_train : 8192);
     eo.cache = sh_cache_type_from_args(args);
     c->n_ctx = eo.n_ctx;
     if ((rc = sh_engine_open(&c->engine, m, &eo, err)) < 0) goto fail;
@@ -67,7 +72,8 @@ static int encode_from(const sh_chat_state *c, size_t first, sh_token **ids, siz
 {
     json_t *all = json_array();
     if (c->system) json_array_append_new(all, json_pack("{s:s,s:s}", "role", "system", "content", c->system));
-    for (size_t i = first; i < json_array_size(c->messages); i++) json_array_append(all, json_array_get(c->messages, i));
+    for (size_t i = first; i < json_array_size(c->messages); i++)
+        json_array_append(all, json_array_get(c->messages, i));
     sh_chat_input in = {.messages = all, .add_generation_prompt = true};
     int rc = sh_chat_encode(c->model, &in, ids, n, err);
     json_decref(all);
@@ -83,14 +89,16 @@ static int encode_fitting(sh_chat_state *c, sh_token **ids, size_t *n, sh_err *e
         if (rc < 0) return rc;
         if (*n <= room || (first >= last && *n < c->n_ctx)) {
             if (first && !c->told_dropped && !c->cli->quiet)
-                fputs("(the beginning of this conversation no longer fits the context and is left out)\n", c->cli->diag);
+                fputs("(the beginning of this conversation no longer fits the context and is left out)\n",
+                      c->cli->diag);
             c->told_dropped = first > 0;
             return SH_OK;
         }
         sh_free(*ids);
         *ids = NULL;
         if (first >= last)
-            return sh_fail(err, SH_E_RANGE, "the message has %zu tokens and the context holds %u (see --ctx)", *n, c->n_ctx);
+            return sh_fail(err, SH_E_RANGE, "the message has %zu tokens and the context holds %u (see --ctx)",
+                           *n, c->n_ctx);
     }
 }
 
@@ -100,7 +108,15 @@ static int answer(sh_chat_state *c, sh_err *err)
     size_t n = 0;
     int rc = encode_fitting(c, &ids, &n, err);
     if (rc < 0) return rc;
-    sh_generate_job job = {.engine = c->engine, .prompt = ids, .n_prompt = n, .sampling = c->sampling, .max_tokens = c->max_tokens};
+    const char *stop = sh_chat_stop(c->model);
+    sh_generate_job job = {.engine = c->engine,
+                           .prompt = ids,
+                           .n_prompt = n,
+                           .sampling = c->sampling,
+                           .max_tokens = c->max_tokens,
+                           .stop = &stop,
+                           .n_stop = stop ? 1 : 0,
+                           .is_reply = true};
     rc = sh_generate(&c->last, c->cli, &job, err);
     sh_free(ids);
     if (rc < 0) return rc;
@@ -151,34 +167,60 @@ static void print_settings(const sh_chat_state *c)
 {
     const sh_sampling *s = &c->sampling;
     fprintf(c->cli->diag,
-            "temperature %g   top-k %d   top-p %g   min-p %g   repeat-penalty %g   seed %llu   max-tokens %u%s   context %u\n",
-            (double)s->temperature, s->top_k, (double)s->top_p, (double)s->min_p, (double)s->repetition_penalty,
-            (unsigned long long)s->seed, c->max_tokens, c->max_tokens ? "" : " (no limit)", c->n_ctx);
+            "temperature %g   top-k %d   top-p %g   min-p %g   repeat-penalty %g   seed %llu   max-tokens "
+            "%u%s   context %u\n",
+            (double)s->temperature, s->top_k, (double)s->top_p, (double)s->min_p,
+            (double)s->repetition_penalty, (unsigned long long)s->seed, c->max_tokens,
+            c->max_tokens ? "" : " (no limit)", c->n_ctx);
 }
 
 int sh_chat_set(sh_chat_state *c, const char *arg, sh_err *err)
 {
-    static const struct { const char *name; double lo, hi; } rows[] = {
-        {"temperature", 0, 100}, {"top-k", 0, 1 << 24}, {"top-p", 0, 1}, {"min-p", 0, 1},
-        {"repeat-penalty", 0.01, 100}, {"seed", 0, 9007199254740991.0}, {"max-tokens", 0, 1 << 24},
+    static const struct {
+        const char *name;
+        double lo, hi;
+    } rows[] = {
+        {"temperature", 0, 100},
+        {"top-k", 0, 1 << 24},
+        {"top-p", 0, 1},
+        {"min-p", 0, 1},
+        {"repeat-penalty", 0.01, 100},
+        {"seed", 0, 9007199254740991.0},
+        {"max-tokens", 0, 1 << 24},
     };
     if (!*arg) return print_settings(c), SH_OK;
     size_t n = strcspn(arg, " "), k = 0, n_rows = sizeof rows / sizeof *rows;
     while (k < n_rows && (strlen(rows[k].name) != n || memcmp(rows[k].name, arg, n) != 0)) k++;
-    if (k == n_rows) return sh_fail(err, SH_E_INVALID, "no setting '%.*s' (/set alone shows them)", (int)n, arg);
+    if (k == n_rows)
+        return sh_fail(err, SH_E_INVALID, "no setting '%.*s' (/set alone shows them)", (int)n, arg);
     const char *text = arg + n + strspn(arg + n, " ");
     char *end;
     double v = strtod(text, &end);
     if (end == text || *end || !(v >= rows[k].lo && v <= rows[k].hi))
-        return sh_fail(err, SH_E_INVALID, "%s: '%s' (expected a number from %g to %g)", rows[k].name, text, rows[k].lo, rows[k].hi);
+        return sh_fail(err, SH_E_INVALID, "%s: '%s' (expected a number from %g to %g)", rows[k].name, text,
+                       rows[k].lo, rows[k].hi);
     switch (k) {
-    case 0: c->sampling.temperature = (float)v; break;
-    case 1: c->sampling.top_k = (int32_t)v; break;
-    case 2: c->sampling.top_p = (float)v; break;
-    case 3: c->sampling.min_p = (float)v; break;
-    case 4: c->sampling.repetition_penalty = (float)v; break;
-    case 5: c->sampling.seed = (uint64_t)v; break;
-    default: c->max_tokens = (uint32_t)v; break;
+    case 0:
+        c->sampling.temperature = (float)v;
+        break;
+    case 1:
+        c->sampling.top_k = (int32_t)v;
+        break;
+    case 2:
+        c->sampling.top_p = (float)v;
+        break;
+    case 3:
+        c->sampling.min_p = (float)v;
+        break;
+    case 4:
+        c->sampling.repetition_penalty = (float)v;
+        break;
+    case 5:
+        c->sampling.seed = (uint64_t)v;
+        break;
+    default:
+        c->max_tokens = (uint32_t)v;
+        break;
     }
     return SH_OK;
 }
@@ -203,9 +245,13 @@ int sh_chat_save(const sh_chat_state *c, const char *path, sh_err *err)
 static int check_message(const json_t *m, size_t i, const char *path, sh_err *err)
 {
     const char *role = json_string_value(json_object_get(m, "role"));
-    bool known = role && (strcmp(role, "user") == 0 || strcmp(role, "assistant") == 0 || strcmp(role, "system") == 0);
+    bool known =
+        role && (strcmp(role, "user") == 0 || strcmp(role, "assistant") == 0 || strcmp(role, "system") == 0);
     if (known && json_is_string(json_object_get(m, "content"))) return SH_OK;
-    return sh_fail(err, SH_E_CORRUPT, "%s: messages[%zu]: expected an object with a role (system, user, assistant) and a text as content", path, i);
+    return sh_fail(
+        err, SH_E_CORRUPT,
+        "%s: messages[%zu]: expected an object with a role (system, user, assistant) and a text as content",
+        path, i);
 }
 
 int sh_chat_load(sh_chat_state *c, const char *path, sh_err *err)
@@ -216,14 +262,15 @@ int sh_chat_load(sh_chat_state *c, const char *path, sh_err *err)
     int rc = sh_json_read_file(&doc, path, 64u << 20, err);
     if (rc < 0) return rc;
     json_t *messages = json_object_get(doc, "messages");
-    if (!json_is_array(messages)) rc = sh_fail(err, SH_E_CORRUPT, "%s: expected an object with a list 'messages'", path);
-    json_array_foreach(messages, i, m)
-        if (rc == SH_OK) rc = check_message(m, i, path, err);
+    if (!json_is_array(messages))
+        rc = sh_fail(err, SH_E_CORRUPT, "%s: expected an object with a list 'messages'", path);
+    json_array_foreach(messages, i, m) if (rc == SH_OK) rc = check_message(m, i, path, err);
     if (rc == SH_OK) {
         const json_t *first = json_array_get(messages, 0);
         const char *role = json_string_value(json_object_get(first, "role"));
         bool has_system = role && strcmp(role, "system") == 0;
-        rc = sh_chat_set_system(c, has_system ? json_string_value(json_object_get(first, "content")) : "", err);
+        rc = sh_chat_set_system(c, has_system ? json_string_value(json_object_get(first, "content")) : "",
+                                err);
         if (rc == SH_OK) {
             json_array_extend(c->messages, messages);
             if (has_system) json_array_remove(c->messages, 0);
@@ -237,7 +284,7 @@ void sh_chat_print_stats(const sh_chat_state *c)
 {
     const sh_generated *g = &c->last;
     double prefill = (double)g->prefill_us * 1e-6, decode = (double)g->decode_us * 1e-6;
-    fprintf(c->cli->diag, "prompt %u tokens (%u from the cache), %.1f/s   answer %u tokens, %.1f/s\n", g->n_prompt, g->n_cached,
-            prefill > 0 ? (g->n_prompt - g->n_cached) / prefill : 0.0, g->n_generated,
-            decode > 0 && g->n_generated ? (g->n_generated - 1) / decode : 0.0);
+    fprintf(c->cli->diag, "prompt %u tokens (%u from the cache), %.1f/s   answer %u tokens, %.1f/s\n",
+            g->n_prompt, g->n_cached, prefill > 0 ? (g->n_prompt - g->n_cached) / prefill : 0.0,
+            g->n_generated, decode > 0 && g->n_generated ? (g->n_generated - 1) / decode : 0.0);
 }

@@ -34,7 +34,10 @@ static int once(bench *b, bool is_prompt, uint32_t n, double *seconds, sh_err *e
     uint64_t begin = sh_now_us();
     for (uint32_t i = 0; i < n;) {
         uint32_t k = is_prompt ? (n - i < b->chunk ? n - i : b->chunk) : 1;
-        sh_chunk c = {.kv = b->kv, .tokens = b->tokens + i, .n_tokens = k, .want = !is_prompt || i + k == n ? SH_WANT_LAST : SH_WANT_NONE,
+        sh_chunk c = {.kv = b->kv,
+                      .tokens = b->tokens + i,
+                      .n_tokens = k,
+                      .want = !is_prompt || i + k == n ? SH_WANT_LAST : SH_WANT_NONE,
                       .logits = b->logits};
         int rc = sh_forward_run(b->forward, &c, 1, err);
         if (rc < 0) return rc;
@@ -53,7 +56,8 @@ static int by_value(const void *a, const void *b)
 static int repeat(bench *b, measure *m, bool is_prompt, uint32_t n, int rounds, sh_err *err)
 {
     double *rates = sh_new_array((size_t)rounds, sizeof *rates, err), seconds, sum = 0, squares = 0;
-    int rc = rates ? once(b, is_prompt, is_prompt ? n : (n < 8 ? n : 8), &seconds, err) : SH_E_NOMEM; /* warm-up */
+    int rc =
+        rates ? once(b, is_prompt, is_prompt ? n : (n < 8 ? n : 8), &seconds, err) : SH_E_NOMEM; /* warm-up */
     for (int r = 0; r < rounds && rc == SH_OK; r++) {
         if ((rc = once(b, is_prompt, n, &seconds, err)) < 0) break;
         rates[r] = n / seconds;
@@ -75,7 +79,9 @@ static int repeat(bench *b, measure *m, bool is_prompt, uint32_t n, int rounds, 
 static int bench_open(bench *b, const sh_args *args, uint32_t n_ctx, sh_err *err)
 {
     const char *type = sh_args_str(args, "cache-type", "f16");
-    enum sh_kv_type kv = strcmp(type, "f32") == 0 ? SH_KV_F32 : strcmp(type, "q8") == 0 ? SH_KV_Q8 : SH_KV_F16;
+    enum sh_kv_type kv = strcmp(type, "f32") == 0  ? SH_KV_F32
+                         : strcmp(type, "q8") == 0 ? SH_KV_Q8
+                                                   : SH_KV_F16;
     int rc;
     sh_model_get_info(b->model, &b->info);
     b->chunk = (uint32_t)sh_args_int(args, "chunk", 512);
@@ -94,10 +100,13 @@ static void print_row(const bench *b, const sh_opened *o, const measure *m)
     snprintf(test, sizeof test, "%s%u", m->name, m->n);
     /* Bytes of weights read per generated token tell how near to the memory's speed a run is. */
     double gbs = m->name[0] == 't' ? m->mean * (double)b->info.weight_bytes * 1e-9 : 0;
-    fprintf(b->cli->out, "| %-24.24s | %9s | %-7s | %7d | %6s | %10.2f +- %-7.2f |", b->info.name, sh_human_bytes(size, (double)b->info.file_bytes),
-            sh_runtime_cpu(o->rt), sh_runtime_threads(o->rt), test, m->mean, m->deviation);
-    if (gbs > 0) fprintf(b->cli->out, " %6.1f GB/s |\n", gbs);
-    else fprintf(b->cli->out, " %6s      |\n", "");
+    fprintf(b->cli->out, "| %-24.24s | %9s | %-7s | %7d | %6s | %10.2f +- %-7.2f |", b->info.name,
+            sh_human_bytes(size, (double)b->info.file_bytes), sh_runtime_cpu(o->rt),
+            sh_runtime_threads(o->rt), test, m->mean, m->deviation);
+    if (gbs > 0)
+        fprintf(b->cli->out, " %6.1f GB/s |\n", gbs);
+    else
+        fprintf(b->cli->out, " %6s      |\n", "");
 }
 
 static int run_bench(sh_cli *cli, const sh_args *args, sh_err *err)
@@ -106,16 +115,20 @@ static int run_bench(sh_cli *cli, const sh_args *args, sh_err *err)
     bench b = {.cli = cli};
     sh_model_opts mo = SH_MODEL_OPTS_INIT;
     mo.allow_no_tokenizer = true;
-    uint32_t n_prompt = (uint32_t)sh_args_int(args, "prompt", 512), n_gen = (uint32_t)sh_args_int(args, "generate", 128);
-    int rounds = (int)sh_args_int(args, "rounds", 5), rc = sh_open_model(&o, cli, args, sh_args_at(args, 0), &mo, err);
+    uint32_t n_prompt = (uint32_t)sh_args_int(args, "prompt", 512),
+             n_gen = (uint32_t)sh_args_int(args, "generate", 128);
+    int rounds = (int)sh_args_int(args, "rounds", 5),
+        rc = sh_open_model(&o, cli, args, sh_args_at(args, 0), &mo, err);
     if (rc < 0) return rc;
     b.model = o.model;
     if ((rc = bench_open(&b, args, (n_prompt > n_gen ? n_prompt : n_gen) + 1, err)) < 0) goto out;
     measure rows[2];
     size_t n = 0;
     if (!cli->json)
-        fprintf(cli->out, "cpu: %s\n| %-24s | %9s | %-7s | %7s | %6s | %-21s | %-11s |\n|%s|\n", sh_cpu()->name, "model", "size", "level", "threads", "test",
-                "tokens/s", "weights", "--------------------------|-----------|---------|---------|--------|-----------------------|-------------");
+        fprintf(cli->out, "cpu: %s\n| %-24s | %9s | %-7s | %7s | %6s | %-21s | %-11s |\n|%s|\n",
+                sh_cpu()->name, "model", "size", "level", "threads", "test", "tokens/s", "weights",
+                "--------------------------|-----------|---------|---------|--------|-----------------------|"
+                "-------------");
     for (int is_prompt = 1; is_prompt >= 0 && rc == SH_OK; is_prompt--) {
         uint32_t count = is_prompt ? n_prompt : n_gen;
         if (!count || (rc = repeat(&b, &rows[n], is_prompt, count, rounds, err)) < 0) continue;
@@ -126,12 +139,17 @@ static int run_bench(sh_cli *cli, const sh_args *args, sh_err *err)
     if (rc == SH_OK && cli->json) {
         json_t *list = json_array();
         for (size_t i = 0; i < n; i++)
-            json_array_append_new(list, json_pack("{s:s,s:i,s:f,s:f,s:f}", "test", rows[i].name, "tokens", (int)rows[i].n, "mean", rows[i].mean,
-                                                  "deviation", rows[i].deviation, "median", rows[i].median));
-        rc = sh_print_json(cli, json_pack("{s:s,s:s,s:s,s:i,s:s,s:I,s:I,s:I,s:o}", "model", b.info.name, "cpu", sh_cpu()->name, "level",
-                                          sh_runtime_cpu(o.rt), "threads", sh_runtime_threads(o.rt), "quantization", b.info.quantization,
-                                          "file_bytes", (json_int_t)b.info.file_bytes, "weight_bytes", (json_int_t)b.info.weight_bytes,
-                                          "peak_rss_bytes", (json_int_t)sh_peak_rss_bytes(), "results", list), err);
+            json_array_append_new(list, json_pack("{s:s,s:i,s:f,s:f,s:f}", "test", rows[i].name, "tokens",
+                                                  (int)rows[i].n, "mean", rows[i].mean, "deviation",
+                                                  rows[i].deviation, "median", rows[i].median));
+        rc = sh_print_json(cli,
+                           json_pack("{s:s,s:s,s:s,s:i,s:s,s:I,s:I,s:I,s:o}", "model", b.info.name, "cpu",
+                                     sh_cpu()->name, "level", sh_runtime_cpu(o.rt), "threads",
+                                     sh_runtime_threads(o.rt), "quantization", b.info.quantization,
+                                     "file_bytes", (json_int_t)b.info.file_bytes, "weight_bytes",
+                                     (json_int_t)b.info.weight_bytes, "peak_rss_bytes",
+                                     (json_int_t)sh_peak_rss_bytes(), "results", list),
+                           err);
     }
 out:
     sh_forward_free(b.forward);
@@ -146,15 +164,19 @@ const sh_command sh_cmd_bench = {
     .name = "bench",
     .synopsis = "MODEL",
     .summary = "Measure prompt processing and generation speed",
-    .details = "pp N: a prompt of N tokens in one go; tg N: N tokens one after another. Mean and standard deviation over the rounds after\n"
+    .details = "pp N: a prompt of N tokens in one go; tg N: N tokens one after another. Mean and standard "
+               "deviation over the rounds after\n"
                "a warm-up; 'weights' is the rate at which generation read the model.",
-    .opts = (const sh_opt[]){
-        {"prompt", 'p', SH_OPT_INT, "N", "prompt length (default 512; 0 skips)", 0, 1 << 20, false},
-        {"generate", 'n', SH_OPT_INT, "N", "tokens to generate (default 128; 0 skips)", 0, 1 << 20, false},
-        {"rounds", 'r', SH_OPT_INT, "N", "repetitions (default 5)", 1, 1000, false},
-        {"chunk", 0, SH_OPT_INT, "N", "prompt tokens per pass (default 512)", 1, 8192, false},
-        {"cache-type", 0, SH_OPT_CHOICE, "f16|f32|q8", "precision of the key-value cache (default f16)", 0, 0, false},
-        {0}},
+    .opts =
+        (const sh_opt[]){
+            {"prompt", 'p', SH_OPT_INT, "N", "prompt length (default 512; 0 skips)", 0, 1 << 20, false},
+            {"generate", 'n', SH_OPT_INT, "N", "tokens to generate (default 128; 0 skips)", 0, 1 << 20,
+             false},
+            {"rounds", 'r', SH_OPT_INT, "N", "repetitions (default 5)", 1, 1000, false},
+            {"chunk", 0, SH_OPT_INT, "N", "prompt tokens per pass (default 512)", 1, 8192, false},
+            {"cache-type", 0, SH_OPT_CHOICE, "f16|f32|q8", "precision of the key-value cache (default f16)",
+             0, 0, false},
+            {0}},
     .min_args = 1,
     .max_args = 1,
     .arg_kinds = {SH_ARG_MODEL},

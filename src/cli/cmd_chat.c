@@ -11,7 +11,8 @@
 static const char help_text[] =
     "/help             this list\n"
     "/system [TEXT]    set the system message (nothing: remove it) and begin anew\n"
-    "/set NAME VALUE   temperature, top-k, top-p, min-p, repeat-penalty, seed, max-tokens; /set alone shows them\n"
+    "/set NAME VALUE   temperature, top-k, top-p, min-p, repeat-penalty, seed, max-tokens; /set alone shows "
+    "them\n"
     "/save FILE        write the conversation as JSON\n"
     "/load FILE        read one and go on with it\n"
     "/clear            forget the conversation\n"
@@ -20,8 +21,16 @@ static const char help_text[] =
     "/bye              leave (Ctrl-D too)\n"
     "A line that ends in \\ goes on in the next. Ctrl-C stops an answer.\n";
 
-static char *prompt_main(EditLine *el) { (void)el; return (char *)"> "; }
-static char *prompt_more(EditLine *el) { (void)el; return (char *)"... "; }
+static char *prompt_main(EditLine *el)
+{
+    (void)el;
+    return (char *)"> ";
+}
+static char *prompt_more(EditLine *el)
+{
+    (void)el;
+    return (char *)"... ";
+}
 
 typedef struct line_reader {
     sh_cli *cli;
@@ -93,7 +102,10 @@ static bool read_entry(line_reader *r, sh_buf *out)
     return true;
 }
 
-static void report(sh_cli *cli, const sh_err *err) { fprintf(cli->diag, "%s\n", err->msg); }
+static void report(sh_cli *cli, const sh_err *err)
+{
+    fprintf(cli->diag, "%s\n", err->msg);
+}
 
 /* Returns false when the conversation ends. */
 static bool do_command(sh_cli *cli, sh_chat_state *c, char *line)
@@ -104,15 +116,24 @@ static bool do_command(sh_cli *cli, sh_chat_state *c, char *line)
     arg += strspn(arg, " ");
     int rc = SH_OK;
     if (strcmp(line, "/bye") == 0 || strcmp(line, "/exit") == 0 || strcmp(line, "/quit") == 0) return false;
-    if (strcmp(line, "/help") == 0 || strcmp(line, "/?") == 0) fputs(help_text, cli->diag);
-    else if (strcmp(line, "/system") == 0) rc = sh_chat_set_system(c, arg, &err);
-    else if (strcmp(line, "/clear") == 0) sh_chat_clear(c);
-    else if (strcmp(line, "/set") == 0) rc = sh_chat_set(c, arg, &err);
-    else if (strcmp(line, "/save") == 0) rc = sh_chat_save(c, arg, &err);
-    else if (strcmp(line, "/load") == 0) rc = sh_chat_load(c, arg, &err);
-    else if (strcmp(line, "/retry") == 0) rc = sh_chat_retry(c, &err);
-    else if (strcmp(line, "/stats") == 0) sh_chat_print_stats(c);
-    else rc = sh_fail(&err, SH_E_INVALID, "unknown command %s (/help lists them)", line);
+    if (strcmp(line, "/help") == 0 || strcmp(line, "/?") == 0)
+        fputs(help_text, cli->diag);
+    else if (strcmp(line, "/system") == 0)
+        rc = sh_chat_set_system(c, arg, &err);
+    else if (strcmp(line, "/clear") == 0)
+        sh_chat_clear(c);
+    else if (strcmp(line, "/set") == 0)
+        rc = sh_chat_set(c, arg, &err);
+    else if (strcmp(line, "/save") == 0)
+        rc = sh_chat_save(c, arg, &err);
+    else if (strcmp(line, "/load") == 0)
+        rc = sh_chat_load(c, arg, &err);
+    else if (strcmp(line, "/retry") == 0)
+        rc = sh_chat_retry(c, &err);
+    else if (strcmp(line, "/stats") == 0)
+        sh_chat_print_stats(c);
+    else
+        rc = sh_fail(&err, SH_E_INVALID, "unknown command %s (/help lists them)", line);
     if (rc < 0) report(cli, &err);
     return true;
 }
@@ -155,7 +176,8 @@ static int run_chat(sh_cli *cli, const sh_args *args, sh_err *err)
     if (cli->in_is_tty && !cli->quiet) {
         sh_model_info info;
         sh_model_get_info(o.model, &info);
-        fprintf(cli->diag, "%s (%s, %s). /help lists commands, /bye leaves.\n", info.name, info.architecture, info.quantization);
+        fprintf(cli->diag, "%s (%s, %s). /help lists commands, /bye leaves.\n", info.name, info.architecture,
+                info.quantization);
     }
     rc = converse(cli, chat, err);
 out:
@@ -171,14 +193,15 @@ const sh_command sh_cmd_chat = {
     .details = "Without MODEL the bundled one is used. While talking:\n\n"
                "  /help /system TEXT /set NAME VALUE /save FILE /load FILE /clear /retry /stats /bye\n\n"
                "Ctrl-C stops an answer, not the program. History is kept in $SHOAL_HOME/chat_history.",
-    .opts = (const sh_opt[]){
-        {"system", 0, SH_OPT_STR, "TEXT", "system message", 0, 0, false},
-        {"max-tokens", 'n', SH_OPT_INT, "N", "at most N tokens per answer (default: until the model ends)", 1, 1 << 24, false},
-        {"load", 0, SH_OPT_FILE, "FILE", "go on with a saved conversation", 0, 0, false},
-        SH_OPTS_SAMPLING,
-        SH_OPTS_CONTEXT,
-        SH_OPT_TOKENIZER,
-        {0}},
+    .opts =
+        (const sh_opt[]){{"system", 0, SH_OPT_STR, "TEXT", "system message", 0, 0, false},
+                         {"max-tokens", 'n', SH_OPT_INT, "N",
+                          "at most N tokens per answer (default: until the model ends)", 1, 1 << 24, false},
+                         {"load", 0, SH_OPT_FILE, "FILE", "go on with a saved conversation", 0, 0, false},
+                         SH_OPTS_SAMPLING,
+                         SH_OPTS_CONTEXT,
+                         SH_OPT_TOKENIZER,
+                         {0}},
     .max_args = 1,
     .arg_kinds = {SH_ARG_MODEL},
     .run = run_chat,

@@ -1,8 +1,9 @@
 /* cmd_eval.c - shoal eval: perplexity of a model on a text.
  *
- * The text is cut into windows of `ctx` tokens (BOS first where the model wants it). In each window the second half is scored,
- * so every scored token has at least ctx / 2 tokens before it; this is the measure that llama.cpp's perplexity tool prints.
- * exp of the mean negative log-probability; the error bar is that of the mean, carried through exp. */
+ * The text is cut into windows of `ctx` tokens (BOS first where the model wants it). In each window the
+ * second half is scored, so every scored token has at least ctx / 2 tokens before it; this is the measure
+ * that llama.cpp's perplexity tool prints. exp of the mean negative log-probability; the error bar is that of
+ * the mean, carried through exp. */
 #include <math.h>
 
 #include "base/mem.h"
@@ -38,7 +39,11 @@ static int score_window(eval *e, const sh_token *tokens, uint32_t first_scored, 
     sh_kv_rewind(e->kv, 0);
     for (uint32_t i = 0; i < e->ctx; i += chunk) {
         uint32_t n = e->ctx - i < chunk ? e->ctx - i : chunk;
-        sh_chunk c = {.kv = e->kv, .tokens = tokens + i, .n_tokens = n, .want = i + n >= first_scored ? SH_WANT_ALL : SH_WANT_NONE, .logits = e->logits};
+        sh_chunk c = {.kv = e->kv,
+                      .tokens = tokens + i,
+                      .n_tokens = n,
+                      .want = i + n >= first_scored ? SH_WANT_ALL : SH_WANT_NONE,
+                      .logits = e->logits};
         int rc = sh_forward_run(e->forward, &c, 1, err);
         if (rc < 0) return rc;
         for (uint32_t j = 0; j < n; j++) {
@@ -78,7 +83,9 @@ static int score_all(eval *e, sh_cli *cli, const sh_args *args, const sh_token *
     bool add_bos = bos >= 0 && !sh_args_has(args, "no-bos");
     int64_t n_windows = n / e->ctx, limit = sh_args_int(args, "windows", 0);
     if (limit && limit < n_windows) n_windows = limit;
-    if (!n_windows) return sh_fail(err, SH_E_RANGE, "the text has %lld tokens and one window needs %u (see --ctx)", (long long)n, e->ctx);
+    if (!n_windows)
+        return sh_fail(err, SH_E_RANGE, "the text has %lld tokens and one window needs %u (see --ctx)",
+                       (long long)n, e->ctx);
     sh_progress bar;
     int rc = SH_OK;
     sh_progress_begin(&bar, cli, "scoring", "windows", (double)n_windows);
@@ -104,9 +111,11 @@ static int run_eval(sh_cli *cli, const sh_args *args, sh_err *err)
     sh_model_get_info(o.model, &info);
     e.model = o.model;
     e.n_vocab = info.n_vocab;
-    e.ctx = (uint32_t)sh_args_int(args, "ctx", info.n_ctx_train && info.n_ctx_train < 512 ? info.n_ctx_train : 512);
+    e.ctx = (uint32_t)sh_args_int(args, "ctx",
+                                  info.n_ctx_train && info.n_ctx_train < 512 ? info.n_ctx_train : 512);
     if ((rc = tokens_of_file(&ids, &n, o.model, sh_args_at(args, 1), err)) < 0) goto out;
-    if (!(e.logits = sh_new_array((size_t)128 * e.n_vocab, sizeof *e.logits, err)) || !(e.window = sh_new_array(e.ctx, sizeof *e.window, err))) {
+    if (!(e.logits = sh_new_array((size_t)128 * e.n_vocab, sizeof *e.logits, err)) ||
+        !(e.window = sh_new_array(e.ctx, sizeof *e.window, err))) {
         rc = SH_E_NOMEM;
         goto out;
     }
@@ -116,10 +125,14 @@ static int run_eval(sh_cli *cli, const sh_args *args, sh_err *err)
     double count = (double)e.n_scored, mean = e.sum / count, variance = e.squares / count - mean * mean;
     double ppl = exp(mean), bar = count > 1 && variance > 0 ? ppl * sqrt(variance / (count - 1)) : 0;
     if (cli->json)
-        rc = sh_print_json(cli, json_pack("{s:s,s:s,s:f,s:f,s:f,s:I,s:i}", "model", info.name, "text", sh_args_at(args, 1), "perplexity", ppl, "error", bar,
-                                          "nll", mean, "tokens", (json_int_t)e.n_scored, "context", (int)e.ctx), err);
+        rc = sh_print_json(cli,
+                           json_pack("{s:s,s:s,s:f,s:f,s:f,s:I,s:i}", "model", info.name, "text",
+                                     sh_args_at(args, 1), "perplexity", ppl, "error", bar, "nll", mean,
+                                     "tokens", (json_int_t)e.n_scored, "context", (int)e.ctx),
+                           err);
     else
-        fprintf(cli->out, "perplexity %.4f +- %.4f (%llu tokens scored, context %u)\n", ppl, bar, (unsigned long long)e.n_scored, e.ctx);
+        fprintf(cli->out, "perplexity %.4f +- %.4f (%llu tokens scored, context %u)\n", ppl, bar,
+                (unsigned long long)e.n_scored, e.ctx);
 out:
     sh_forward_free(e.forward);
     sh_kv_free(e.kv);
@@ -134,12 +147,14 @@ const sh_command sh_cmd_eval = {
     .name = "eval",
     .synopsis = "MODEL TEXTFILE",
     .summary = "Measure a model's perplexity on a text, with its error bar",
-    .opts = (const sh_opt[]){
-        {"ctx", 'c', SH_OPT_INT, "N", "window in tokens; the second half of each is scored (default 512)", 4, 1 << 20, false},
-        {"windows", 0, SH_OPT_INT, "N", "only the first N windows", 1, 1 << 30, false},
-        {"no-bos", 0, SH_OPT_FLAG, NULL, "do not put BOS in front of a window", 0, 0, false},
-        SH_OPT_TOKENIZER,
-        {0}},
+    .opts =
+        (const sh_opt[]){{"ctx", 'c', SH_OPT_INT, "N",
+                          "window in tokens; the second half of each is scored (default 512)", 4, 1 << 20,
+                          false},
+                         {"windows", 0, SH_OPT_INT, "N", "only the first N windows", 1, 1 << 30, false},
+                         {"no-bos", 0, SH_OPT_FLAG, NULL, "do not put BOS in front of a window", 0, 0, false},
+                         SH_OPT_TOKENIZER,
+                         {0}},
     .min_args = 2,
     .max_args = 2,
     .arg_kinds = {SH_ARG_MODEL, SH_ARG_FILE},

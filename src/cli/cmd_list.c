@@ -4,14 +4,15 @@
 #include "base/mem.h"
 #include "cli/commands.h"
 #include "cli/open.h"
-#include "store/names.h"
+#include "store/model_names.h"
 
 static int print_json(sh_cli *cli, const sh_name_entry *e, size_t n, sh_err *err)
 {
     json_t *models = json_array();
     for (size_t i = 0; i < n; i++)
-        json_array_append_new(models, json_pack("{s:s,s:s,s:I,s:I,s:b}", "name", e[i].name, "path", e[i].path, "bytes", (json_int_t)e[i].n_bytes,
-                                                "modified", (json_int_t)e[i].modified_unix, "bundled", e[i].is_bundled));
+        json_array_append_new(models, json_pack("{s:s,s:s,s:I,s:I,s:b}", "name", e[i].name, "path", e[i].path,
+                                                "bytes", (json_int_t)e[i].n_bytes, "modified",
+                                                (json_int_t)e[i].modified_unix, "bundled", e[i].is_bundled));
     return sh_print_json(cli, json_pack("{s:o}", "models", models), err);
 }
 
@@ -26,8 +27,8 @@ static void print_table(sh_cli *cli, const sh_name_entry *e, size_t n)
         time_t t = (time_t)e[i].modified_unix;
         struct tm tm;
         strftime(date, sizeof date, "%Y-%m-%d", localtime_r(&t, &tm));
-        fprintf(cli->out, "%-*s  %9s  %-10s  %s\n", (int)width, e[i].name, sh_human_bytes(size, (double)e[i].n_bytes), date,
-                e[i].is_bundled ? "(bundled)" : e[i].path);
+        fprintf(cli->out, "%-*s  %9s  %-10s  %s\n", (int)width, e[i].name,
+                sh_human_bytes(size, (double)e[i].n_bytes), date, e[i].is_bundled ? "(bundled)" : e[i].path);
     }
 }
 
@@ -39,8 +40,10 @@ static int run_list(sh_cli *cli, const sh_args *args, sh_err *err)
     if (rc < 0) return rc;
     if (sh_args_has(args, "names"))
         for (size_t i = 0; i < n; i++) fprintf(cli->out, "%s\n", entries[i].name);
-    else if (cli->json) rc = print_json(cli, entries, n, err);
-    else print_table(cli, entries, n);
+    else if (cli->json)
+        rc = print_json(cli, entries, n, err);
+    else
+        print_table(cli, entries, n);
     sh_names_free(entries, n);
     return rc;
 }
@@ -49,7 +52,8 @@ const sh_command sh_cmd_list = {
     .name = "list",
     .synopsis = "",
     .summary = "Show the models on this machine",
-    .details = "Models are files and folders in $SHOAL_HOME/models (default ~/.local/share/shoal/models) and the bundled ones.\n"
+    .details = "Models are files and folders in $SHOAL_HOME/models (default ~/.local/share/shoal/models) and "
+               "the bundled ones.\n"
                "To add one, put a .gguf file or a Hugging Face folder there.",
     .opts = (const sh_opt[]){{"names", 0, SH_OPT_FLAG, NULL, "just the names, one a line", 0, 0, false}, {0}},
     .run = run_list,

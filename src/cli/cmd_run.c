@@ -6,10 +6,16 @@
 
 enum { MAX_STOPS = 16 };
 
-/* The prompt as tokens: a chat turn when the model has a template, else plain text with BOS. */
-static int prompt_tokens(sh_token **ids, size_t *n, const sh_model *m, const sh_args *args, const sh_buf *text, sh_err *err)
+static bool is_raw(const sh_model *m, const sh_args *args)
 {
-    bool raw = sh_args_has(args, "raw") || !sh_model_chat_template(m);
+    return sh_args_has(args, "raw") || !sh_model_chat_template(m);
+}
+
+/* The prompt as tokens: a chat turn when the model has a template, else plain text with BOS. */
+static int prompt_tokens(sh_token **ids, size_t *n, const sh_model *m, const sh_args *args,
+                         const sh_buf *text, sh_err *err)
+{
+    bool raw = is_raw(m, args);
     const char *system = sh_args_str(args, "system", NULL);
     if (raw && system)
         return sh_fail(err, SH_E_INVALID, "--system: needs a model with a chat template, and no --raw");
@@ -37,15 +43,26 @@ static void print_stats(sh_cli *cli, const sh_generated *g)
     json_decref(s);
 }
 
-static int answer(sh_cli *cli, const sh_args *args, const sh_model *m, sh_engine *e, const sh_token *ids, size_t n, sh_err *err)
+static int answer(sh_cli *cli, const sh_args *args, const sh_model *m, sh_engine *e, const sh_token *ids,
+                  size_t n, sh_err *err)
 {
     sh_generated g = {0};
-    const char *stops[MAX_STOPS];
+    const char *stops[MAX_STOPS + 1];
     size_t n_stops = 0;
-    while (n_stops < MAX_STOPS && sh_args_nth(args, "stop", n_stops)) stops[n_stops] = sh_args_nth(args, "stop", n_stops), n_stops++;
-    sh_generate_job job = {.engine = e, .prompt = ids, .n_prompt = n, .max_tokens = (uint32_t)sh_args_int(args, "max-tokens", 0),
-                           .stop = stops, .n_stop = n_stops, .ignore_end = sh_args_has(args, "ignore-end"),
-                           .keep_special = sh_args_has(args, "show-special"), .silent = cli->json};
+    while (n_stops < MAX_STOPS && sh_args_nth(args, "stop", n_stops))
+        stops[n_stops] = sh_args_nth(args, "stop", n_stops), n_stops++;
+    bool is_chat = !is_raw(m, args);
+    if (is_chat && sh_chat_stop(m)) stops[n_stops++] = sh_chat_stop(m);
+    sh_generate_job job = {.engine = e,
+                           .prompt = ids,
+                           .n_prompt = n,
+                           .max_tokens = (uint32_t)sh_args_int(args, "max-tokens", 0),
+                           .stop = stops,
+                           .n_stop = n_stops,
+                           .is_reply = is_chat,
+                           .ignore_end = sh_args_has(args, "ignore-end"),
+                           .keep_special = sh_args_has(args, "show-special"),
+                           .silent = cli->json};
     sh_sampling_from_args(&job.sampling, m, args);
     int rc = sh_generate(&g, cli, &job, err);
     if (rc == SH_OK && cli->json) {
@@ -76,8 +93,10 @@ static int run_run(sh_cli *cli, const sh_args *args, sh_err *err)
     eo.n_slots = 1;
     eo.n_ctx = (uint32_t)sh_args_int(args, "ctx", 0);
     eo.cache = sh_cache_type_from_args(args);
-    if (sh_args_count(args) < 2 && cli->in_is_tty && sh_model_chat_template(o.model) && !sh_args_has(args, "raw")) {
-        rc = sh_fail(err, SH_E_INVALID, "run: no prompt (give one as an argument or through a pipe; 'shoal chat' converses)");
+    if (sh_args_count(args) < 2 && cli->in_is_tty && sh_model_chat_template(o.model) &&
+        !sh_args_has(args, "raw")) {
+        rc = sh_fail(err, SH_E_INVALID,
+                     "run: no prompt (give one as an argument or through a pipe; 'shoal chat' converses)");
         goto out;
     }
     if ((rc = sh_read_prompt(&text, cli, args, 1, err)) < 0) goto out;
@@ -96,23 +115,27 @@ const sh_command sh_cmd_run = {
     .name = "run",
     .synopsis = "MODEL [PROMPT...]",
     .summary = "Answer one prompt",
-    .details = "PROMPT is the rest of the line; without it, or with '-', it is read from standard input. A model with a chat template\n"
+    .details = "PROMPT is the rest of the line; without it, or with '-', it is read from standard input. A "
+               "model with a chat template\n"
                "gets it as a user's message, others continue it as text. Ctrl-C ends the answer.\n\n"
                "  shoal run minnow \"Tell me a story about a fox.\"\n"
                "  echo \"What happened next?\" | shoal run minnow -\n"
                "  shoal run model.gguf --raw --temperature 0 -n 64 \"Once upon a time\"",
-    .opts = (const sh_opt[]){
-        {"max-tokens", 'n', SH_OPT_INT, "N", "at most N tokens of answer (default: until the model ends or the context is full)", 1, 1 << 24, false},
-        {"system", 0, SH_OPT_STR, "TEXT", "system message", 0, 0, false},
-        {"raw", 0, SH_OPT_FLAG, NULL, "no chat template: continue the text as it is", 0, 0, false},
-        {"stop", 0, SH_OPT_STR, "TEXT", "end the answer before TEXT (up to 16 times)", 0, 0, true},
-        {"ignore-end", 0, SH_OPT_FLAG, NULL, "go on when the model says that it is done", 0, 0, false},
-        {"show-special", 0, SH_OPT_FLAG, NULL, "print control tokens too", 0, 0, false},
-        SH_OPTS_SAMPLING,
-        SH_OPTS_CONTEXT,
-        SH_OPT_TOKENIZER,
-        {"verbose", 'v', SH_OPT_FLAG, NULL, "print token counts and speeds afterwards", 0, 0, false},
-        {0}},
+    .opts =
+        (const sh_opt[]){
+            {"max-tokens", 'n', SH_OPT_INT, "N",
+             "at most N tokens of answer (default: until the model ends or the context is full)", 1, 1 << 24,
+             false},
+            {"system", 0, SH_OPT_STR, "TEXT", "system message", 0, 0, false},
+            {"raw", 0, SH_OPT_FLAG, NULL, "no chat template: continue the text as it is", 0, 0, false},
+            {"stop", 0, SH_OPT_STR, "TEXT", "end the answer before TEXT (up to 16 times)", 0, 0, true},
+            {"ignore-end", 0, SH_OPT_FLAG, NULL, "go on when the model says that it is done", 0, 0, false},
+            {"show-special", 0, SH_OPT_FLAG, NULL, "print control tokens too", 0, 0, false},
+            SH_OPTS_SAMPLING,
+            SH_OPTS_CONTEXT,
+            SH_OPT_TOKENIZER,
+            {"verbose", 'v', SH_OPT_FLAG, NULL, "print token counts and speeds afterwards", 0, 0, false},
+            {0}},
     .min_args = 1,
     .max_args = -1,
     .arg_kinds = {SH_ARG_MODEL, SH_ARG_TEXT},

@@ -8,7 +8,7 @@
 #include "cli/generate.h"
 #include "os/clock.h"
 #include "server/server.h"
-#include "store/names.h"
+#include "store/model_names.h"
 
 enum { MAX_MODELS = 16 };
 
@@ -71,7 +71,8 @@ static void write_log(void *ud, enum sh_log_level level, const char *line)
 }
 
 /* "HOST:PORT", "HOST" or ":PORT" of SHOAL_HOST; --host and --port win. buf holds the host. */
-static int listen_address(const sh_args *args, char *buf, size_t cap, const char **host, uint16_t *port, sh_err *err)
+static int listen_address(const sh_args *args, char *buf, size_t cap, const char **host, uint16_t *port,
+                          sh_err *err)
 {
     const char *env = getenv("SHOAL_HOST");
     *host = "127.0.0.1";
@@ -89,7 +90,8 @@ static int listen_address(const sh_args *args, char *buf, size_t cap, const char
         if (has_port) {
             char *end;
             long p = strtol(colon + 1, &end, 10);
-            if (*end || p < 1 || p > 65535) return sh_fail(err, SH_E_INVALID, "SHOAL_HOST: '%s' (expected HOST:PORT)", env);
+            if (*end || p < 1 || p > 65535)
+                return sh_fail(err, SH_E_INVALID, "SHOAL_HOST: '%s' (expected HOST:PORT)", env);
             *port = (uint16_t)p;
         }
     }
@@ -127,7 +129,8 @@ static int run_serve(sh_cli *cli, const sh_args *args, sh_err *err)
     signal(SIGPIPE, SIG_IGN);
     if ((rc = sh_runtime_open(&s.rt, &ro, err)) < 0) goto out;
     size_t n = sh_args_count(args);
-    for (size_t i = 0; rc == SH_OK && i < (n ? n : 1); i++) rc = add_model(&s, cli, args, n ? sh_args_at(args, i) : SH_DEFAULT_MODEL, err);
+    for (size_t i = 0; rc == SH_OK && i < (n ? n : 1); i++)
+        rc = add_model(&s, cli, args, n ? sh_args_at(args, i) : SH_DEFAULT_MODEL, err);
     if (rc < 0) goto out;
     so.token = sh_args_str(args, "token", token && *token ? token : NULL);
     so.models = s.models;
@@ -156,20 +159,30 @@ const sh_command sh_cmd_serve = {
                "Beyond loopback a bearer token is required (--token or SHOAL_TOKEN).\n\n"
                "  shoal serve minnow &\n"
                "  curl http://127.0.0.1:11435/v1/chat/completions -H 'Content-Type: application/json' \\\n"
-               "    -d '{\"model\": \"minnow\", \"messages\": [{\"role\": \"user\", \"content\": \"A story about a fox, please.\"}]}'\n\n"
+               "    -d '{\"model\": \"minnow\", \"messages\": [{\"role\": \"user\", \"content\": \"A story "
+               "about a fox, please.\"}]}'\n\n"
                "/openapi.json describes every route, /metrics is for Prometheus, /health says ok.",
-    .opts = (const sh_opt[]){
-        {"host", 0, SH_OPT_STR, "ADDRESS", "address to listen on (default 127.0.0.1, or SHOAL_HOST)", 0, 0, false},
-        {"port", 'p', SH_OPT_INT, "N", "port (default 11435; 0 takes a free one)", 0, 65535, false},
-        {"token", 0, SH_OPT_STR, "TEXT", "bearer token that requests must carry (default SHOAL_TOKEN; a command line is visible to others)", 0, 0, false},
-        {"parallel", 0, SH_OPT_INT, "N", "requests answered at the same time, per model (default 8)", 1, 256, false},
-        {"queue", 0, SH_OPT_INT, "N", "requests that may wait; beyond it 429 (default 64)", 1, 65536, false},
-        {"timeout", 0, SH_OPT_INT, "S", "seconds a request may take (default 600)", 1, 86400, false},
-        {"max-body", 0, SH_OPT_INT, "BYTES", "largest request body (default 8 MiB)", 1024, 1 << 30, false},
-        {"cors", 0, SH_OPT_STR, "ORIGIN", "let web pages of this origin call the server ('*' for any)", 0, 0, false},
-        SH_OPTS_CONTEXT,
-        SH_OPT_TOKENIZER,
-        {0}},
+    .opts =
+        (const sh_opt[]){
+            {"host", 0, SH_OPT_STR, "ADDRESS", "address to listen on (default 127.0.0.1, or SHOAL_HOST)", 0,
+             0, false},
+            {"port", 'p', SH_OPT_INT, "N", "port (default 11435; 0 takes a free one)", 0, 65535, false},
+            {"token", 0, SH_OPT_STR, "TEXT",
+             "bearer token that requests must carry (default SHOAL_TOKEN; a command line is visible to "
+             "others)",
+             0, 0, false},
+            {"parallel", 0, SH_OPT_INT, "N", "requests answered at the same time, per model (default 8)", 1,
+             256, false},
+            {"queue", 0, SH_OPT_INT, "N", "requests that may wait; beyond it 429 (default 64)", 1, 65536,
+             false},
+            {"timeout", 0, SH_OPT_INT, "S", "seconds a request may take (default 600)", 1, 86400, false},
+            {"max-body", 0, SH_OPT_INT, "BYTES", "largest request body (default 8 MiB)", 1024, 1 << 30,
+             false},
+            {"cors", 0, SH_OPT_STR, "ORIGIN", "let web pages of this origin call the server ('*' for any)", 0,
+             0, false},
+            SH_OPTS_CONTEXT,
+            SH_OPT_TOKENIZER,
+            {0}},
     .max_args = MAX_MODELS,
     .arg_kinds = {SH_ARG_MODEL},
     .run = run_serve,

@@ -15,12 +15,14 @@ static int open_tokenizer(sh_opened *o, const sh_tokenizer **t, sh_cli *cli, con
     if (rc < 0) return rc;
     *t = sh_model_tokenizer(o->model);
     if (*t) return SH_OK;
-    rc = sh_fail(err, SH_E_UNSUPPORTED, "%s: the model has no tokenizer (give one with --tokenizer)", o->path);
+    rc =
+        sh_fail(err, SH_E_UNSUPPORTED, "%s: the model has no tokenizer (give one with --tokenizer)", o->path);
     sh_opened_clear(o);
     return rc;
 }
 
-static int encode(sh_token **out, size_t *n, const sh_tokenizer *t, const sh_buf *text, sh_encode_opts eo, sh_err *err)
+static int encode(sh_token **out, size_t *n, const sh_tokenizer *t, const sh_buf *text, sh_encode_opts eo,
+                  sh_err *err)
 {
     int64_t count = sh_tokenizer_encode(t, text->p ? text->p : "", text->n, eo, NULL, 0, err);
     if (count < 0) return (int)count;
@@ -36,7 +38,8 @@ static int encode(sh_token **out, size_t *n, const sh_tokenizer *t, const sh_buf
     return SH_OK;
 }
 
-static int print_tokens(sh_cli *cli, const sh_args *args, const sh_tokenizer *t, const sh_token *ids, size_t n, sh_err *err)
+static int print_tokens(sh_cli *cli, const sh_args *args, const sh_tokenizer *t, const sh_token *ids,
+                        size_t n, sh_err *err)
 {
     bool only_ids = sh_args_has(args, "ids");
     if (cli->json) {
@@ -48,13 +51,17 @@ static int print_tokens(sh_cli *cli, const sh_args *args, const sh_tokenizer *t,
             json_array_append_new(tokens, s ? s : json_null()); /* a spelling of raw bytes is not JSON text */
         }
         json_t *doc = json_pack("{s:o,s:I}", "ids", list, "count", (json_int_t)n);
-        if (doc && !only_ids) json_object_set_new(doc, "tokens", tokens);
-        else json_decref(tokens);
+        if (doc && !only_ids)
+            json_object_set_new(doc, "tokens", tokens);
+        else
+            json_decref(tokens);
         return sh_print_json(cli, doc, err);
     }
     for (size_t i = 0; i < n; i++) {
-        if (only_ids) fprintf(cli->out, "%s%" PRId32, i ? " " : "", ids[i]);
-        else fprintf(cli->out, "%8" PRId32 "  %s\n", ids[i], sh_tokenizer_token(t, ids[i]));
+        if (only_ids)
+            fprintf(cli->out, "%s%" PRId32, i ? " " : "", ids[i]);
+        else
+            fprintf(cli->out, "%8" PRId32 "  %s\n", ids[i], sh_tokenizer_token(t, ids[i]));
     }
     if (only_ids) fputc('\n', cli->out);
     return SH_OK;
@@ -69,7 +76,8 @@ static int run_tokenize(sh_cli *cli, const sh_args *args, sh_err *err)
     size_t n = 0;
     int rc = open_tokenizer(&o, &t, cli, args, err);
     if (rc < 0) return rc;
-    sh_encode_opts eo = {.add_special = !sh_args_has(args, "no-special"), .parse_special = !sh_args_has(args, "no-parse-special")};
+    sh_encode_opts eo = {.add_special = !sh_args_has(args, "no-special"),
+                         .parse_special = !sh_args_has(args, "no-parse-special")};
     if ((rc = sh_read_prompt(&text, cli, args, 1, err)) < 0) goto out;
     if ((rc = encode(&ids, &n, t, &text, eo, err)) < 0) goto out;
     rc = print_tokens(cli, args, t, ids, n, err);
@@ -86,8 +94,10 @@ const sh_command sh_cmd_tokenize = {
     .summary = "Show the tokens a model sees in a text",
     .details = "Without TEXT, or with '-', the text is read from standard input.",
     .opts = (const sh_opt[]){{"ids", 0, SH_OPT_FLAG, NULL, "only the numbers, on one line", 0, 0, false},
-                             {"no-special", 0, SH_OPT_FLAG, NULL, "do not add the tokens that begin or end every text", 0, 0, false},
-                             {"no-parse-special", 0, SH_OPT_FLAG, NULL, "treat special tokens written in TEXT as plain text", 0, 0, false},
+                             {"no-special", 0, SH_OPT_FLAG, NULL,
+                              "do not add the tokens that begin or end every text", 0, 0, false},
+                             {"no-parse-special", 0, SH_OPT_FLAG, NULL,
+                              "treat special tokens written in TEXT as plain text", 0, 0, false},
                              SH_OPT_TOKENIZER,
                              {0}},
     .min_args = 1,
@@ -140,8 +150,12 @@ const sh_command sh_cmd_detokenize = {
     .name = "detokenize",
     .synopsis = "MODEL [ID...]",
     .summary = "Turn token ids back into text",
-    .details = "Ids are separated by spaces or commas; without any, or with '-', they are read from standard input.",
-    .opts = (const sh_opt[]){{"skip-special", 0, SH_OPT_FLAG, NULL, "leave control tokens out of the text", 0, 0, false}, SH_OPT_TOKENIZER, {0}},
+    .details =
+        "Ids are separated by spaces or commas; without any, or with '-', they are read from standard input.",
+    .opts = (const sh_opt[]){{"skip-special", 0, SH_OPT_FLAG, NULL, "leave control tokens out of the text", 0,
+                              0, false},
+                             SH_OPT_TOKENIZER,
+                             {0}},
     .min_args = 1,
     .max_args = -1,
     .arg_kinds = {SH_ARG_MODEL, SH_ARG_NONE},

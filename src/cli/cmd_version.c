@@ -17,14 +17,18 @@ static int run_version(sh_cli *cli, const sh_args *args, sh_err *err)
         json_t *list = json_object();
         for (size_t i = 0; i < n; i++) json_object_set_new(list, rows[i].name, json_string(rows[i].version));
         return sh_print_json(cli,
-                             json_pack("{s:s,s:s,s:i,s:s,s:o}", "version", sh_version(), "cpu", cpu->name, "threads",
-                                       (int)sh_cpu_count(), "compiler", sh_compiler(), "dependencies", list), err);
+                             json_pack("{s:s,s:s,s:i,s:s,s:o}", "version", sh_version(), "cpu", cpu->name,
+                                       "threads", (int)sh_cpu_count(), "compiler", sh_compiler(),
+                                       "dependencies", list),
+                             err);
     }
     fprintf(cli->out, "shoal %s\n", sh_version());
     if (!deps) return SH_OK;
-    fprintf(cli->out, "\ncompiler       %s\ncpu            %s (%zu cores%s%s%s)\n\n", sh_compiler(), cpu->name, sh_cpu_count(),
-            cpu->avx2 ? ", avx2" : "", cpu->avx512 ? ", avx512" : "", cpu->amx_int8 ? ", amx" : "");
-    for (size_t i = 0; i < n; i++) fprintf(cli->out, "%-14s %-10s %s\n", rows[i].name, rows[i].version, rows[i].use);
+    fprintf(cli->out, "\ncompiler       %s\ncpu            %s (%zu cores%s%s%s)\n\n", sh_compiler(),
+            cpu->name, sh_cpu_count(), cpu->avx2 ? ", avx2" : "", cpu->avx512 ? ", avx512" : "",
+            cpu->amx_int8 ? ", amx" : "");
+    for (size_t i = 0; i < n; i++)
+        fprintf(cli->out, "%-14s %-10s %s\n", rows[i].name, rows[i].version, rows[i].use);
     return SH_OK;
 }
 
@@ -32,7 +36,9 @@ const sh_command sh_cmd_version = {
     .name = "version",
     .synopsis = "",
     .summary = "Print the version, and with --deps what was built in",
-    .opts = (const sh_opt[]){{"deps", 0, SH_OPT_FLAG, NULL, "also the libraries in use, the compiler and the processor", 0, 0, false}, {0}},
+    .opts = (const sh_opt[]){{"deps", 0, SH_OPT_FLAG, NULL,
+                              "also the libraries in use, the compiler and the processor", 0, 0, false},
+                             {0}},
     .run = run_version,
 };
 
@@ -44,7 +50,8 @@ static int run_help(sh_cli *cli, const sh_args *args, sh_err *err)
         return SH_OK;
     }
     sh_buf name = {0};
-    for (size_t i = 0; i < sh_args_count(args); i++) sh_buf_printf(&name, "%s%s", i ? " " : "", sh_args_at(args, i));
+    for (size_t i = 0; i < sh_args_count(args); i++)
+        sh_buf_printf(&name, "%s%s", i ? " " : "", sh_args_at(args, i));
     int rc = sh_buf_ok(&name, err);
     if (rc == SH_OK) rc = sh_help_write(cli->out, name.p, cli->color && cli->out_is_tty, err);
     sh_buf_clear(&name);

@@ -1,4 +1,5 @@
-/* deps.c - the libraries this program was built with. Versions are those of the library that is loaded where it can say. */
+/* deps.c - the libraries this program was built with. Versions are those of the library that is loaded where
+ * it can say. */
 #include "cli/deps.h"
 
 #define PCRE2_CODE_UNIT_WIDTH 8
@@ -15,7 +16,8 @@
 
 size_t sh_deps(sh_dep out[SH_DEPS_MAX])
 {
-    static const char pcre2[] = STRING(PCRE2_MAJOR) "." STRING(PCRE2_MINOR), edit[] = STRING(LIBEDIT_MAJOR) "." STRING(LIBEDIT_MINOR);
+    static const char pcre2[] = STRING(PCRE2_MAJOR) "." STRING(PCRE2_MINOR),
+                      edit[] = STRING(LIBEDIT_MAJOR) "." STRING(LIBEDIT_MINOR);
     const sh_dep rows[] = {
         {"jansson", JANSSON_VERSION, "JSON"},
         {"openssl", OpenSSL_version(OPENSSL_VERSION_STRING), "SHA-256"},

@@ -5,7 +5,9 @@
 #include <stddef.h>
 
 enum { SH_DEPS_MAX = 16 };
-typedef struct sh_dep { const char *name, *version, *use; } sh_dep;
+typedef struct sh_dep {
+    const char *name, *version, *use;
+} sh_dep;
 size_t sh_deps(sh_dep out[SH_DEPS_MAX]);
 const char *sh_compiler(void);
 

@@ -37,9 +37,13 @@ enum sh_cache_type sh_cache_type_from_args(const sh_args *args)
     return strcmp(v, "f32") == 0 ? SH_CACHE_F32 : strcmp(v, "q8") == 0 ? SH_CACHE_Q8 : SH_CACHE_F16;
 }
 
-void sh_generated_clear(sh_generated *g) { sh_buf_clear(&g->text); }
+void sh_generated_clear(sh_generated *g)
+{
+    sh_buf_clear(&g->text);
+}
 
-/* Set by the signal handler, read by the engine's thread: the one piece of process state a handler can reach. */
+/* Set by the signal handler, read by the engine's thread: the one piece of process state a handler can reach.
+ */
 static volatile sig_atomic_t interrupted;
 
 static void on_interrupt(int sig)
@@ -62,7 +66,8 @@ static int on_event(void *ud, const sh_event *ev)
     sh_buf_add(&g->text, ev->text ? ev->text : "", ev->n_text);
     if (!r->silent && ev->n_text) {
         fwrite(ev->text, 1, ev->n_text, r->cli->out);
-        if (fflush(r->cli->out) != 0) r->write_failed = true; /* the reader of a pipe has gone: stop working for it */
+        if (fflush(r->cli->out) != 0)
+            r->write_failed = true; /* the reader of a pipe has gone: stop working for it */
     }
     if (ev->kind == SH_EVENT_DONE) {
         g->n_prompt = ev->n_prompt;
@@ -89,6 +94,7 @@ int sh_generate(sh_generated *g, sh_cli *cli, const sh_generate_job *job, sh_err
     ro.n_stop = job->n_stop;
     ro.ignore_end = job->ignore_end;
     ro.keep_special = job->keep_special;
+    ro.is_reply = job->is_reply;
     ro.on_event = on_event;
     ro.ud = &r;
     sh_buf_reset(&g->text);
@@ -102,7 +108,8 @@ int sh_generate(sh_generated *g, sh_cli *cli, const sh_generate_job *job, sh_err
     sigaction(SIGINT, &old_int, NULL);
     sigaction(SIGPIPE, &old_pipe, NULL);
     if (rc < 0) return rc;
-    if (g->finish == SH_FINISH_ERROR) return sh_fail(err, r.error.code ? r.error.code : SH_E_IO, "%s", r.error.msg);
+    if (g->finish == SH_FINISH_ERROR)
+        return sh_fail(err, r.error.code ? r.error.code : SH_E_IO, "%s", r.error.msg);
     return sh_buf_ok(&g->text, err);
 }
 
@@ -111,8 +118,9 @@ json_t *sh_generated_stats(const sh_generated *g)
     static const char *const reasons[] = {"stop", "length", "cancelled", "error"};
     double prefill = (double)g->prefill_us * 1e-6, decode = (double)g->decode_us * 1e-6;
     uint32_t fresh = g->n_prompt - g->n_cached, steps = g->n_generated ? g->n_generated - 1 : 0;
-    return json_pack("{s:i,s:i,s:i,s:f,s:f,s:f,s:f,s:s}", "prompt_tokens", (int)g->n_prompt, "cached_tokens", (int)g->n_cached,
-                     "generated_tokens", (int)g->n_generated, "prompt_seconds", prefill, "prompt_tokens_per_second",
-                     prefill > 0 ? fresh / prefill : 0.0, "generation_seconds", decode, "tokens_per_second",
-                     decode > 0 ? steps / decode : 0.0, "finish_reason", reasons[g->finish]);
+    return json_pack("{s:i,s:i,s:i,s:f,s:f,s:f,s:f,s:s}", "prompt_tokens", (int)g->n_prompt, "cached_tokens",
+                     (int)g->n_cached, "generated_tokens", (int)g->n_generated, "prompt_seconds", prefill,
+                     "prompt_tokens_per_second", prefill > 0 ? fresh / prefill : 0.0, "generation_seconds",
+                     decode, "tokens_per_second", decode > 0 ? steps / decode : 0.0, "finish_reason",
+                     reasons[g->finish]);
 }

@@ -18,21 +18,33 @@ static void write_opt(FILE *out, const sh_opt *o)
     const char *value = o->kind == SH_OPT_FLAG ? "" : o->value;
     int n = o->letter ? snprintf(left, sizeof left, "-%c, --%s %s", o->letter, o->name, value)
                       : snprintf(left, sizeof left, "    --%s %s", o->name, value);
-    if (n <= 28) fprintf(out, "  %-28s %s\n", left, o->help);
-    else fprintf(out, "  %s\n  %-28s %s\n", left, "", o->help);
+    if (n <= 28)
+        fprintf(out, "  %-28s %s\n", left, o->help);
+    else
+        fprintf(out, "  %s\n  %-28s %s\n", left, "", o->help);
 }
 
-static const char *bold(bool color) { return color ? "\033[1m" : ""; }
-static const char *plain(bool color) { return color ? "\033[0m" : ""; }
+static const char *bold(bool color)
+{
+    return color ? "\033[1m" : "";
+}
+static const char *plain(bool color)
+{
+    return color ? "\033[0m" : "";
+}
 
 static void write_overview(FILE *out, bool color)
 {
     fprintf(out, "Shoal %s runs, tunes and shares AI models on the machines you have.\n\n", SHOAL_VERSION);
-    fprintf(out, "%sUsage:%s shoal COMMAND [OPTIONS] [ARGUMENTS]\n\n%sCommands:%s\n", bold(color), plain(color), bold(color), plain(color));
+    fprintf(out, "%sUsage:%s shoal COMMAND [OPTIONS] [ARGUMENTS]\n\n%sCommands:%s\n", bold(color),
+            plain(color), bold(color), plain(color));
     for (size_t i = 0; sh_commands[i]; i++)
-        if (!strchr(sh_commands[i]->name, ' ')) fprintf(out, "  %-12s %s\n", sh_commands[i]->name, sh_commands[i]->summary);
-    fprintf(out, "\nMODEL is a GGUF file, a Hugging Face folder, a llama2.c .bin, or a name that 'shoal list' shows.\n"
-                 "'shoal help COMMAND' tells more. Try: shoal run minnow \"Tell me a story about a fox.\"\n");
+        if (!strchr(sh_commands[i]->name, ' '))
+            fprintf(out, "  %-12s %s\n", sh_commands[i]->name, sh_commands[i]->summary);
+    fprintf(
+        out,
+        "\nMODEL is a GGUF file, a Hugging Face folder, a llama2.c .bin, or a name that 'shoal list' shows.\n"
+        "'shoal help COMMAND' tells more. Try: shoal run minnow \"Tell me a story about a fox.\"\n");
 }
 
 /* A group ("debug") has no row of its own function but rows "debug x": list them. */
@@ -76,7 +88,8 @@ static int unknown(const char *name, sh_err *err)
         unsigned d = distance(name, sh_commands[i]->name);
         if (d < best) best = d, nearest = sh_commands[i]->name;
     }
-    if (nearest) return sh_fail(err, SH_E_NOTFOUND, "unknown command '%s' (did you mean '%s'?)", name, nearest);
+    if (nearest)
+        return sh_fail(err, SH_E_NOTFOUND, "unknown command '%s' (did you mean '%s'?)", name, nearest);
     return sh_fail(err, SH_E_NOTFOUND, "unknown command '%s' ('shoal help' lists them)", name);
 }
 
@@ -88,7 +101,8 @@ int sh_help_write(FILE *out, const char *name, bool color, sh_err *err)
     }
     const sh_command *c = sh_command_find(name);
     if (!c) return unknown(name, err);
-    fprintf(out, "%sUsage:%s shoal %s [OPTIONS] %s\n\n%s.\n", bold(color), plain(color), c->name, c->synopsis, c->summary);
+    fprintf(out, "%sUsage:%s shoal %s [OPTIONS] %s\n\n%s.\n", bold(color), plain(color), c->name, c->synopsis,
+            c->summary);
     if (c->details) fprintf(out, "\n%s\n", c->details);
     write_subcommands(out, c->name);
     if (c->opts && c->opts->name) {
@@ -106,16 +120,22 @@ static void roff(FILE *out, const char *text)
     bool line_start = true;
     for (const char *p = text; *p; p++) {
         if (line_start && (*p == '.' || *p == '\'')) fputs("\\&", out);
-        if (*p == '-') fputs("\\-", out);
-        else if (*p == '\\') fputs("\\e", out);
-        else fputc(*p, out);
+        if (*p == '-')
+            fputs("\\-", out);
+        else if (*p == '\\')
+            fputs("\\e", out);
+        else
+            fputc(*p, out);
         line_start = *p == '\n';
     }
 }
 
 void sh_help_man(FILE *out)
 {
-    fprintf(out, ".TH SHOAL 1 \"\" \"Shoal %s\" \"User Commands\"\n.SH NAME\nshoal \\- run, tune and share AI models\n", SHOAL_VERSION);
+    fprintf(out,
+            ".TH SHOAL 1 \"\" \"Shoal %s\" \"User Commands\"\n.SH NAME\nshoal \\- run, tune and share AI "
+            "models\n",
+            SHOAL_VERSION);
     fputs(".SH SYNOPSIS\n.B shoal\n.I COMMAND\n[\\fIOPTIONS\\fR] [\\fIARGUMENTS\\fR]\n.SH COMMANDS\n", out);
     for (size_t i = 0; sh_commands[i]; i++) {
         const sh_command *c = sh_commands[i];
@@ -135,21 +155,29 @@ void sh_help_man(FILE *out)
     }
     fputs(".SH COMMON OPTIONS\n", out);
     for (const sh_opt *o = sh_common_opts; o->name; o++)
-        fputs(".TP\n\\fB\\-\\-", out), roff(out, o->name), fputs("\\fR\n", out), roff(out, o->help), fputc('\n', out);
+        fputs(".TP\n\\fB\\-\\-", out), roff(out, o->name), fputs("\\fR\n", out), roff(out, o->help),
+            fputc('\n', out);
     fputs(".SH ENVIRONMENT\n.TP\n.B SHOAL_HOME\nwhere models and state live (default: the XDG data folder)\n"
           ".TP\n.B SHOAL_THREADS, SHOAL_CPU\ndefaults of \\-\\-threads and \\-\\-cpu\n"
-          ".TP\n.B SHOAL_HOST, SHOAL_TOKEN\naddress and bearer token of shoal serve\n.TP\n.B NO_COLOR\nno colours\n"
-          ".SH EXIT STATUS\n0 done, 1 the work failed, 2 the command line was wrong.\n", out);
+          ".TP\n.B SHOAL_HOST, SHOAL_TOKEN\naddress and bearer token of shoal serve\n.TP\n.B NO_COLOR\nno "
+          "colours\n"
+          ".SH EXIT STATUS\n0 done, 1 the work failed, 2 the command line was wrong.\n",
+          out);
 }
 
 static const char *completion_of(enum sh_arg_kind kind)
 {
     switch (kind) {
-    case SH_ARG_MODEL: return "model";
-    case SH_ARG_FILE: return "file";
-    case SH_ARG_COMMAND: return "command";
-    case SH_ARG_TYPE: return "type";
-    default: return "none";
+    case SH_ARG_MODEL:
+        return "model";
+    case SH_ARG_FILE:
+        return "file";
+    case SH_ARG_COMMAND:
+        return "command";
+    case SH_ARG_TYPE:
+        return "type";
+    default:
+        return "none";
     }
 }
 
@@ -158,8 +186,10 @@ static void shell_quote(FILE *out, const char *text)
 {
     fputc('\'', out);
     for (const char *p = text; *p; p++) {
-        if (*p == '\'') fputs("'\\''", out);
-        else fputc(*p, out);
+        if (*p == '\'')
+            fputs("'\\''", out);
+        else
+            fputc(*p, out);
     }
     fputc('\'', out);
 }
@@ -172,8 +202,10 @@ static void write_opt_words(FILE *out, const sh_opt *opts)
 static void completion_bash(FILE *out)
 {
     fputs("# bash completion for shoal, made by 'shoal completion bash'\n_shoal() {\n"
-          "  local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD-1]} cmd=${COMP_WORDS[1]} opts= kind=none words=\n"
-          "  if [ \"$COMP_CWORD\" -eq 1 ]; then COMPREPLY=($(compgen -W \"", out);
+          "  local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD-1]} cmd=${COMP_WORDS[1]} opts= "
+          "kind=none words=\n"
+          "  if [ \"$COMP_CWORD\" -eq 1 ]; then COMPREPLY=($(compgen -W \"",
+          out);
     for (size_t i = 0; sh_commands[i]; i++)
         if (!strchr(sh_commands[i]->name, ' ')) fprintf(out, "%s ", sh_commands[i]->name);
     fputs("\" -- \"$cur\")); return; fi\n  case \"$cmd ${COMP_WORDS[2]}\" in\n", out);
@@ -190,17 +222,23 @@ static void completion_bash(FILE *out)
         }
     fputs("  esac\n  opts=\"$opts", out);
     write_opt_words(out, sh_common_opts);
-    fputs("\"\n  if [[ $cur == -* ]]; then COMPREPLY=($(compgen -W \"$opts\" -- \"$cur\")); return; fi\n"
-          "  if [ -n \"$words\" ]; then COMPREPLY=($(compgen -W \"${words//|/ }\" -- \"$cur\")); return; fi\n"
-          "  case $kind in\n    model) COMPREPLY=($(compgen -W \"$(shoal list --names 2>/dev/null)\" -- \"$cur\") $(compgen -f -- \"$cur\"));;\n"
-          "    command) COMPREPLY=($(compgen -W \"$(shoal help --names 2>/dev/null)\" -- \"$cur\"));;\n"
-          "    type) COMPREPLY=($(compgen -W \"q8_0 q4_0 q4_1 q5_0 q5_1 q2_k q3_k q4_k q5_k q6_k iq4_nl f16 bf16 f32\" -- \"$cur\"));;\n"
-          "    *) COMPREPLY=($(compgen -f -- \"$cur\"));;\n  esac\n}\ncomplete -o filenames -F _shoal shoal\n", out);
+    fputs(
+        "\"\n  if [[ $cur == -* ]]; then COMPREPLY=($(compgen -W \"$opts\" -- \"$cur\")); return; fi\n"
+        "  if [ -n \"$words\" ]; then COMPREPLY=($(compgen -W \"${words//|/ }\" -- \"$cur\")); return; fi\n"
+        "  case $kind in\n    model) COMPREPLY=($(compgen -W \"$(shoal list --names 2>/dev/null)\" -- "
+        "\"$cur\") $(compgen -f -- \"$cur\"));;\n"
+        "    command) COMPREPLY=($(compgen -W \"$(shoal help --names 2>/dev/null)\" -- \"$cur\"));;\n"
+        "    type) COMPREPLY=($(compgen -W \"q8_0 q4_0 q4_1 q5_0 q5_1 q2_k q3_k q4_k q5_k q6_k iq4_nl f16 "
+        "bf16 f32\" -- \"$cur\"));;\n"
+        "    *) COMPREPLY=($(compgen -f -- \"$cur\"));;\n  esac\n}\ncomplete -o filenames -F _shoal shoal\n",
+        out);
 }
 
 static void completion_zsh(FILE *out)
 {
-    fputs("#compdef shoal\n# zsh completion for shoal, made by 'shoal completion zsh'\n_shoal() {\n  local -a commands\n  commands=(\n", out);
+    fputs("#compdef shoal\n# zsh completion for shoal, made by 'shoal completion zsh'\n_shoal() {\n  local "
+          "-a commands\n  commands=(\n",
+          out);
     for (size_t i = 0; sh_commands[i]; i++) {
         if (strchr(sh_commands[i]->name, ' ')) continue;
         sh_buf b = {0};
@@ -208,7 +246,8 @@ static void completion_zsh(FILE *out)
         fputs("    ", out), shell_quote(out, b.p ? b.p : ""), fputc('\n', out);
         sh_buf_clear(&b);
     }
-    fputs("  )\n  if (( CURRENT == 2 )); then _describe command commands; return; fi\n  case $words[2] in\n", out);
+    fputs("  )\n  if (( CURRENT == 2 )); then _describe command commands; return; fi\n  case $words[2] in\n",
+          out);
     for (size_t i = 0; sh_commands[i]; i++) {
         const sh_command *c = sh_commands[i];
         if (strchr(c->name, ' ')) continue;
@@ -216,7 +255,8 @@ static void completion_zsh(FILE *out)
         for (int common = 0; common < 2; common++)
             for (const sh_opt *o = common ? sh_common_opts : c->opts; o && o->name; o++) {
                 sh_buf b = {0};
-                sh_buf_printf(&b, "%s--%s%s[", o->may_repeat ? "*" : "", o->name, o->kind == SH_OPT_FLAG ? "" : "=");
+                sh_buf_printf(&b, "%s--%s%s[", o->may_repeat ? "*" : "", o->name,
+                              o->kind == SH_OPT_FLAG ? "" : "=");
                 for (const char *p = o->help; *p; p++) {
                     if (strchr("[]:\\", *p)) sh_buf_putc(&b, '\\');
                     sh_buf_putc(&b, *p);
@@ -232,7 +272,8 @@ static void completion_zsh(FILE *out)
                 fputc(' ', out), shell_quote(out, b.p ? b.p : "");
                 sh_buf_clear(&b);
             }
-        if (c->arg_kinds[0] == SH_ARG_MODEL) fputs(" '1:model:{ _values model $(shoal list --names 2>/dev/null); _files }'", out);
+        if (c->arg_kinds[0] == SH_ARG_MODEL)
+            fputs(" '1:model:{ _values model $(shoal list --names 2>/dev/null); _files }'", out);
         fputs(" '*:file:_files';;\n", out);
     }
     fputs("  esac\n}\n_shoal \"$@\"\n", out);
@@ -254,15 +295,23 @@ static void completion_fish(FILE *out)
                 fputs(" -d ", out), shell_quote(out, o->help), fputc('\n', out);
             }
         if (c->arg_kinds[0] == SH_ARG_MODEL)
-            fprintf(out, "complete -c shoal -n '__fish_seen_subcommand_from %s' -a '(shoal list --names 2>/dev/null)'\n", c->name);
+            fprintf(out,
+                    "complete -c shoal -n '__fish_seen_subcommand_from %s' -a '(shoal list --names "
+                    "2>/dev/null)'\n",
+                    c->name);
     }
 }
 
 int sh_help_completion(FILE *out, const char *shell, sh_err *err)
 {
-    if (strcmp(shell, "bash") == 0) completion_bash(out);
-    else if (strcmp(shell, "zsh") == 0) completion_zsh(out);
-    else if (strcmp(shell, "fish") == 0) completion_fish(out);
-    else return sh_fail(err, SH_E_INVALID, "completion: unknown shell '%s' (expected bash, zsh or fish)", shell);
+    if (strcmp(shell, "bash") == 0)
+        completion_bash(out);
+    else if (strcmp(shell, "zsh") == 0)
+        completion_zsh(out);
+    else if (strcmp(shell, "fish") == 0)
+        completion_fish(out);
+    else
+        return sh_fail(err, SH_E_INVALID, "completion: unknown shell '%s' (expected bash, zsh or fish)",
+                       shell);
     return SH_OK;
 }

@@ -22,7 +22,8 @@ int sh_ids_parse(sh_token **out, size_t *n, const char *text, size_t n_text, sh_
         long v = strtol(p, &end, 10);
         if (end == p || errno || v < INT32_MIN || v > INT32_MAX || (*end && !strchr(" \t\r\n,[]", *end))) {
             sh_free(ids);
-            return sh_fail(err, SH_E_INVALID, "token ids: '%.20s' (expected whole numbers separated by spaces or commas)", p);
+            return sh_fail(err, SH_E_INVALID,
+                           "token ids: '%.20s' (expected whole numbers separated by spaces or commas)", p);
         }
         ids[count++] = (sh_token)v;
         p = end;
@@ -41,7 +42,8 @@ int sh_ids_read(sh_token **out, size_t *n, const char *path, size_t sequence, sh
     const json_t *list = json_is_array(json_array_get(doc, 0)) ? json_array_get(doc, sequence) : doc;
     size_t count = json_array_size(list);
     if (!json_is_array(list)) {
-        rc = sh_fail(err, SH_E_INVALID, "%s: expected a list of token ids, or a list of lists with entry %zu", path, sequence);
+        rc = sh_fail(err, SH_E_INVALID, "%s: expected a list of token ids, or a list of lists with entry %zu",
+                     path, sequence);
         goto out;
     }
     if (!(ids = sh_new_array(count + 1, sizeof *ids, err))) {

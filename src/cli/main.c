@@ -12,7 +12,8 @@ static int env_threads(int *out, sh_err *err)
     if (!v || !*v) return SH_OK;
     char *end;
     long n = strtol(v, &end, 10);
-    if (*end || n < 1 || n > 256) return sh_fail(err, SH_E_INVALID, "SHOAL_THREADS: '%s' (expected a whole number from 1 to 256)", v);
+    if (*end || n < 1 || n > 256)
+        return sh_fail(err, SH_E_INVALID, "SHOAL_THREADS: '%s' (expected a whole number from 1 to 256)", v);
     *out = (int)n;
     return SH_OK;
 }
@@ -32,7 +33,8 @@ static int set_up(sh_cli *cli, const sh_args *args, sh_err *err)
 static const sh_command *find_command(int argc, char **argv, int *n_words)
 {
     char name[64];
-    if (argc > 2 && argv[2][0] != '-' && snprintf(name, sizeof name, "%s %s", argv[1], argv[2]) < (int)sizeof name) {
+    if (argc > 2 && argv[2][0] != '-' &&
+        snprintf(name, sizeof name, "%s %s", argv[1], argv[2]) < (int)sizeof name) {
         const sh_command *c = sh_command_find(name);
         *n_words = 2;
         if (c) return c;
@@ -45,14 +47,16 @@ static int report(const sh_cli *cli, int rc, const sh_err *err)
 {
     const char *text = err->msg[0] ? err->msg : sh_code_text(rc);
     if (cli->json) {
-        json_t *doc = json_pack("{s:{s:s#,s:s}}", "error", "message", text, (int)strlen(text), "code", sh_code_text(rc));
+        json_t *doc = json_pack("{s:{s:s#,s:s}}", "error", "message", text, (int)strlen(text), "code",
+                                sh_code_text(rc));
         char *line = doc ? json_dumps(doc, JSON_COMPACT) : NULL;
         if (line) fprintf(cli->diag, "%s\n", line);
         free(line);
         json_decref(doc);
         if (line) return 1;
     }
-    fprintf(cli->diag, "%s%s:%s %s\n", cli->color ? "\033[31m" : "", cli->program, cli->color ? "\033[0m" : "", text);
+    fprintf(cli->diag, "%s%s:%s %s\n", cli->color ? "\033[31m" : "", cli->program,
+            cli->color ? "\033[0m" : "", text);
     return 1;
 }
 
@@ -92,8 +96,10 @@ int sh_cli_main(int argc, char **argv)
         sh_help_write(cli.diag, NULL, cli.color, &err);
         return 2;
     }
-    if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0) argv[1] = (char[]){"help"};
-    else if (strcmp(argv[1], "--version") == 0 || strcmp(argv[1], "-V") == 0) argv[1] = (char[]){"version"};
+    if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0)
+        argv[1] = (char[]){"help"};
+    else if (strcmp(argv[1], "--version") == 0 || strcmp(argv[1], "-V") == 0)
+        argv[1] = (char[]){"version"};
     int n_words;
     const sh_command *cmd = find_command(argc, argv, &n_words);
     if (!cmd) {

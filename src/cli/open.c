@@ -9,7 +9,7 @@
 #include "cli/args.h"
 #include "os/clock.h"
 #include "os/file.h"
-#include "store/names.h"
+#include "store/model_names.h"
 
 const char *sh_human_bytes(char out[16], double bytes)
 {
@@ -29,11 +29,15 @@ static void draw(sh_progress *p, double done, double seconds)
 {
     struct winsize ws = {0};
     unsigned width = ioctl(STDERR_FILENO, TIOCGWINSZ, &ws) == 0 && ws.ws_col ? ws.ws_col : 80;
-    double share = p->total > 0 && done < p->total ? done / p->total : 1, rate = seconds > 0 ? done / seconds : 0;
+    double share = p->total > 0 && done < p->total ? done / p->total : 1,
+           rate = seconds > 0 ? done / seconds : 0;
     char tail[96] = "", human[16];
-    if (strcmp(p->unit, "B") == 0) snprintf(tail, sizeof tail, " %3.0f%% %s/s", share * 100, sh_human_bytes(human, rate));
-    else if (p->unit[0]) snprintf(tail, sizeof tail, " %3.0f%% %.0f %s/s", share * 100, rate, p->unit);
-    else snprintf(tail, sizeof tail, " %3.0f%%", share * 100);
+    if (strcmp(p->unit, "B") == 0)
+        snprintf(tail, sizeof tail, " %3.0f%% %s/s", share * 100, sh_human_bytes(human, rate));
+    else if (p->unit[0])
+        snprintf(tail, sizeof tail, " %3.0f%% %.0f %s/s", share * 100, rate, p->unit);
+    else
+        snprintf(tail, sizeof tail, " %3.0f%%", share * 100);
     if (share > 0.01 && seconds > 0.5) {
         size_t n = strlen(tail);
         snprintf(tail + n, sizeof tail - n, " %.0fs left", seconds / share * (1 - share));
@@ -73,7 +77,8 @@ static int on_load(void *ud, double done)
     return 0;
 }
 
-int sh_open_model(sh_opened *out, sh_cli *cli, const sh_args *args, const char *name, const sh_model_opts *opts, sh_err *err)
+int sh_open_model(sh_opened *out, sh_cli *cli, const sh_args *args, const char *name,
+                  const sh_model_opts *opts, sh_err *err)
 {
     sh_opened o = {0};
     int rc;

@@ -10,13 +10,16 @@ typedef struct sh_opened {
     char *path; /* where the model was found */
 } sh_opened;
 
-/* Resolve `name` (NULL: the default model) and open it with the invocation's threads and CPU level. opts may be NULL; its
- * progress callback is replaced. --tokenizer FILE of `args` is honoured when the command has that option. */
-int sh_open_model(sh_opened *out, sh_cli *cli, const sh_args *args, const char *name, const sh_model_opts *opts, sh_err *err);
+/* Resolve `name` (NULL: the default model) and open it with the invocation's threads and CPU level. opts may
+ * be NULL; its progress callback is replaced. --tokenizer FILE of `args` is honoured when the command has
+ * that option. */
+int sh_open_model(sh_opened *out, sh_cli *cli, const sh_args *args, const char *name,
+                  const sh_model_opts *opts, sh_err *err);
 void sh_opened_clear(sh_opened *o);
 
-/* A progress bar on the diagnostics stream: drawn only on a terminal and without --quiet, --json; at most ten times a second;
- * with rate and time left when total > 0; removed by done. unit: "B" for bytes (scaled), else a word ("rows"). */
+/* A progress bar on the diagnostics stream: drawn only on a terminal and without --quiet, --json; at most ten
+ * times a second; with rate and time left when total > 0; removed by done. unit: "B" for bytes (scaled), else
+ * a word ("rows"). */
 typedef struct sh_progress {
     const sh_cli *cli;
     const char *label, *unit;
@@ -31,13 +34,22 @@ void sh_progress_done(sh_progress *p);
 /* "6.2 MB", "1.5 GB" (powers of 1000). */
 const char *sh_human_bytes(char out[16], double bytes);
 
-/* Read the text of a prompt argument: words joined by spaces; "-" or none with a piped input reads standard input. */
+/* Read the text of a prompt argument: words joined by spaces; "-" or none with a piped input reads standard
+ * input. */
 int sh_read_prompt(sh_buf *out, const sh_cli *cli, const sh_args *args, size_t first, sh_err *err);
 
 /* Print a JSON document and a newline to cli->out; takes the reference. */
 int sh_print_json(sh_cli *cli, json_t *doc, sh_err *err);
 
 /* Shared options. */
-#define SH_OPT_TOKENIZER {"tokenizer", 0, SH_OPT_FILE, "FILE", "tokenizer to use instead of the model's own (needed for llama2.c .bin files)", 0, 0, false}
+#define SH_OPT_TOKENIZER                                                                                     \
+    {"tokenizer",                                                                                            \
+     0,                                                                                                      \
+     SH_OPT_FILE,                                                                                            \
+     "FILE",                                                                                                 \
+     "tokenizer to use instead of the model's own (needed for llama2.c .bin files)",                         \
+     0,                                                                                                      \
+     0,                                                                                                      \
+     false}
 
 #endif

@@ -1,13 +1,13 @@
-/* names.h - what a person may write for MODEL, and the file or folder it means.
+/* model_names.h - what a person may write for MODEL, and the file or folder it means.
  *
  * Looked up in this order:
  *   1. a path that exists (anything with a slash, or an existing file or folder);
  *   2. $SHOAL_HOME/models/NAME, NAME.gguf or NAME-TAG.gguf for NAME:TAG;
- *   3. the models that came with the program: ../share/shoal/models and, in a build tree, the project's models/ folder.
- * Names are case-sensitive and hold letters, digits, '.', '_', '-' and one ':' before the tag; nothing else, so a name can never
- * leave the folder it is looked up in. */
-#ifndef SH_STORE_NAMES_H
-#define SH_STORE_NAMES_H
+ *   3. the models that came with the program: ../share/shoal/models and, in a build tree, the project's
+ * models/ folder. Names are case-sensitive and hold letters, digits, '.', '_', '-' and one ':' before the
+ * tag; nothing else, so a name can never leave the folder it is looked up in. */
+#ifndef SH_STORE_MODEL_NAMES_H
+#define SH_STORE_MODEL_NAMES_H
 
 #include <stdint.h>
 
@@ -28,7 +28,8 @@ typedef struct sh_name_entry {
 /* All installed models in order of name; *out owned, freed with sh_names_free. */
 int sh_names_list(sh_name_entry **out, size_t *n, sh_err *err);
 void sh_names_free(sh_name_entry *entries, size_t n);
-/* "dir/minnow.gguf" -> "minnow"; a folder gives its own name. Owned by the caller; NULL when out of memory. */
+/* "dir/minnow.gguf" -> "minnow"; a folder gives its own name. Owned by the caller; NULL when out of memory.
+ */
 char *sh_names_of_path(const char *path);
 
 #endif

@@ -1,5 +1,5 @@
-/* names.c - what a person may write for MODEL. */
-#include "store/names.h"
+/* model_names.c - what a person may write for MODEL. */
+#include "store/model_names.h"
 
 #include <ctype.h>
 #include <stdlib.h>
@@ -11,8 +11,10 @@ static bool is_name(const char *s)
 {
     size_t n_colons = 0, i = 0;
     for (; s[i]; i++) {
-        if (s[i] == ':') n_colons++;
-        else if (!isalnum((unsigned char)s[i]) && !strchr("._-", s[i])) return false;
+        if (s[i] == ':')
+            n_colons++;
+        else if (!isalnum((unsigned char)s[i]) && !strchr("._-", s[i]))
+            return false;
     }
     return i > 0 && i < 200 && n_colons <= 1 && s[0] != '.' && s[0] != ':' && s[i - 1] != ':';
 }
@@ -50,8 +52,10 @@ static char *find_in(const char *dir, const char *name)
         sh_buf_puts(&b, endings[i]);
         if (b.failed) break;
         file = sh_path_join(dir, b.p);
-        if (file && sh_file_exists(file)) path = file;
-        else sh_free(file);
+        if (file && sh_file_exists(file))
+            path = file;
+        else
+            sh_free(file);
         b.n = n;
         b.p[n] = 0;
     }
@@ -67,8 +71,9 @@ static int not_found(const char *model, sh_err *err)
     if (sh_names_list(&entries, &n, NULL) == SH_OK)
         for (size_t i = 0; i < n && i < 8; i++) sh_buf_printf(&have, "%s%s", i ? ", " : "", entries[i].name);
     char *home = sh_home_dir();
-    int rc = sh_fail(err, SH_E_NOTFOUND, "model '%s' was not found: no such file or folder, and %s/models has %s", model,
-                     home ? home : "$SHOAL_HOME", have.n ? have.p : "no models");
+    int rc =
+        sh_fail(err, SH_E_NOTFOUND, "model '%s' was not found: no such file or folder, and %s/models has %s",
+                model, home ? home : "$SHOAL_HOME", have.n ? have.p : "no models");
     sh_free(home);
     sh_buf_clear(&have);
     sh_names_free(entries, n);
@@ -79,7 +84,8 @@ int sh_names_resolve(char **path, const char *model, sh_err *err)
 {
     char *dirs[N_DIRS], *found = NULL;
     int rc;
-    if (!model[0]) return sh_fail(err, SH_E_INVALID, "model: empty name (expected a file, a folder or a model's name)");
+    if (!model[0])
+        return sh_fail(err, SH_E_INVALID, "model: empty name (expected a file, a folder or a model's name)");
     if (strchr(model, '/')) {
         if (!sh_file_exists(model)) return sh_fail(err, SH_E_NOTFOUND, "%s: no such file or folder", model);
         found = sh_strdup(model);
@@ -108,9 +114,12 @@ char *sh_names_of_path(const char *path)
     if (!copy) return NULL;
     const char *base = sh_path_base(copy);
     size_t len = strlen(base);
-    if (sh_ends_with(base, ".gguf")) len -= 5;
-    else if (sh_ends_with(base, ".safetensors")) len -= 12;
-    else if (sh_ends_with(base, ".bin")) len -= 4;
+    if (sh_ends_with(base, ".gguf"))
+        len -= 5;
+    else if (sh_ends_with(base, ".safetensors"))
+        len -= 12;
+    else if (sh_ends_with(base, ".bin"))
+        len -= 4;
     char *name = sh_strndup(base, len);
     sh_free(copy);
     return name;
@@ -166,7 +175,8 @@ static int list_one(void *ud, const char *file)
     }
     uint64_t mtime_us = 0;
     sh_file_mtime_us(path, &mtime_us, NULL);
-    l->entries[l->n++] = (sh_name_entry){name, path, bytes_of(path), (int64_t)(mtime_us / 1000000), l->is_bundled};
+    l->entries[l->n++] =
+        (sh_name_entry){name, path, bytes_of(path), (int64_t)(mtime_us / 1000000), l->is_bundled};
     return SH_OK;
 nomem:
     sh_free(path);
