@@ -101,7 +101,7 @@ void sh_weight_get_row(const sh_weight *w, uint64_t row, float *dst)
     sh_dtypes[w->dtype].decode(w->src + (size_t)row * w->row_bytes, dst, w->n_cols);
 }
 
-size_t sh_act_stride(enum sh_act_kind kind, size_t n_cols)
+static size_t act_bytes(enum sh_act_kind kind, size_t n_cols)
 {
     switch (kind) {
     case SH_ACT_Q8: return 3 * sh_pad64(n_cols / 32 * 4) + sh_pad64(n_cols);
@@ -109,6 +109,9 @@ size_t sh_act_stride(enum sh_act_kind kind, size_t n_cols)
     default: return sh_pad64(n_cols * sizeof(float));
     }
 }
+
+/* An odd number of cache lines: rows a power of two apart would all fall into the same sets of the cache. */
+size_t sh_act_stride(enum sh_act_kind kind, size_t n_cols) { return act_bytes(kind, n_cols) | 64; }
 
 typedef struct encode {
     const sh_kernels *k;

@@ -169,13 +169,11 @@ SH_INLINE void attend_type(enum sh_kv_type type, const sh_attention_job *job)
         t.q = job->queries + i;
         attend(type, &t, ATTENTION_QUERIES);
     }
-    for (; i + 2 <= job->n_queries; i += 2) {
-        t.q = job->queries + i;
-        attend(type, &t, 2);
-    }
-    if (i < job->n_queries) {
-        t.q = job->queries + i;
-        attend(type, &t, 1);
+    t.q = job->queries + i;
+    switch (job->n_queries - i) {
+    case 3: attend(type, &t, 3); break;
+    case 2: attend(type, &t, 2); break;
+    case 1: attend(type, &t, 1); break;
     }
 }
 
