@@ -71,7 +71,9 @@ static int answer(sh_cli *cli, const sh_args *args, const sh_model *m, sh_engine
         json_object_set_new(doc, "seed", json_integer((json_int_t)job.sampling.seed));
         rc = sh_print_json(cli, doc, err);
     } else if (rc == SH_OK) {
-        if (!g.text.n || g.text.p[g.text.n - 1] != '\n') fputc('\n', cli->out);
+        /* A continued text goes into a pipe as it is, byte for byte. */
+        bool needs_newline = !g.text.n || g.text.p[g.text.n - 1] != '\n';
+        if (needs_newline && (is_chat || cli->out_is_tty)) fputc('\n', cli->out);
         fflush(cli->out);
         if (sh_args_has(args, "verbose")) print_stats(cli, &g);
     }

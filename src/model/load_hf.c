@@ -134,7 +134,11 @@ int sh_load_hf(sh_model *m, const char *folder, const char *weights, const sh_mo
     if ((rc = load_tokenizer(m, folder, config, generation, opts, err)) < 0) goto out;
     if (generation && (rc = take_sampling(m, generation, err)) < 0) goto out;
     if ((rc = load_template(m, folder, err)) < 0) goto out;
-    if (opts->vocab_only) goto out;
+    if (opts->vocab_only) {
+        /* Only described: a folder that holds a tokenizer alone is fine too. */
+        if (sh_tensors_open(&m->tensors, weights, NULL) < 0) m->tensors = NULL;
+        goto out;
+    }
     if ((rc = sh_tensors_open(&m->tensors, weights, err)) < 0) goto out;
     rc = sh_load_weights(m, false, opts, err);
 out:

@@ -82,15 +82,18 @@ static const char *common_type(sh_model *m)
 static void describe_tensors(sh_model *m)
 {
     const char *label = NULL;
-    uint64_t type;
+    uint64_t type, n_bytes = 0;
     m->info.container = sh_tensors_container(m->tensors);
     m->info.file_bytes = sh_tensors_file_bytes(m->tensors);
     for (size_t i = 0; i < sh_tensors_count(m->tensors); i++) {
         const sh_tensor *t = sh_tensors_at(m->tensors, i);
         uint64_t n = 1;
         for (uint32_t d = 0; d < t->n_dims; d++) n *= t->dims[d];
-        if (sh_dtype_is_known(t->dtype)) m->info.n_parameters += n;
+        if (!sh_dtype_is_known(t->dtype)) continue;
+        m->info.n_parameters += n;
+        n_bytes += t->n_bytes;
     }
+    m->info.weight_bytes = m->w.n_bytes ? m->w.n_bytes : n_bytes; /* not loaded: about what loading would take */
     if (sh_meta_get_u64(m->tensors, "general.file_type", &type, UINT32_MAX, NULL) == SH_OK)
         label = sh_gguf_file_type(type);
     m->info.quantization = label ? label : common_type(m);
@@ -122,7 +125,6 @@ static int describe(sh_model *m, const char *path, sh_err *err)
     if (m->tensors && sh_meta_get_str(m->tensors, "general.name", &name, NULL) == SH_OK)
         m->info.name = sh_arena_strndup(m->arena, name.p, name.n);
     else m->info.name = name_of(m->arena, path);
-    m->info.weight_bytes = m->w.n_bytes;
     m->info.n_layers = hp->n_layers, m->info.n_embd = hp->n_embd, m->info.n_heads = hp->n_heads;
     m->info.n_kv_heads = hp->n_kv_heads, m->info.head_dim = hp->head_dim, m->info.n_ff = hp->n_ff;
     m->info.n_vocab = hp->n_vocab, m->info.n_ctx_train = hp->n_ctx_train;
