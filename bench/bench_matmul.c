@@ -1,4 +1,5 @@
-/* bench_matmul.c - the speed of products with quantised weights, beside the memory bandwidth of the same minute.
+/* bench_matmul.c - the speed of products with quantised weights, beside the memory bandwidth of the same
+ * minute.
  *
  *   bench_matmul [TYPE...] [--level NAME] [--quick]
  *
@@ -26,7 +27,8 @@ typedef struct shape {
     bool large; /* Q8_0 only: the output matrix of a small model */
 } shape;
 
-static const shape shapes[] = {{4864, 896, false}, {896, 4864, false}, {2048, 8192, false}, {151936, 896, true}};
+static const shape shapes[] = {
+    {4864, 896, false}, {896, 4864, false}, {2048, 8192, false}, {151936, 896, true}};
 
 static uint64_t sum_words(const uint64_t *p, size_t n)
 {
@@ -92,7 +94,8 @@ static uint8_t *random_rows(enum sh_dtype t, size_t n_rows, size_t n_cols)
         uint64_t v = sh_rng_u64(&rng) & UINT64_C(0xbfbfbfbfbfbfbfbf);
         memcpy(w + i, &v, 8);
     }
-    for (size_t i = 0; i < n && (t == SH_F32 || t == SH_F16 || t == SH_BF16); i++) plain_value(t, &rng, w + i * info->block_bytes);
+    for (size_t i = 0; i < n && (t == SH_F32 || t == SH_F16 || t == SH_BF16); i++)
+        plain_value(t, &rng, w + i * info->block_bytes);
     for (size_t i = 0; i < n && t == SH_MXFP4; i++) w[i * info->block_bytes] = 120;
     return w;
 }
@@ -156,7 +159,8 @@ static double time_product(const run *r, const shape *s, size_t n_tokens, int ro
     return (double)(best ? best : 1) / (double)n * 1e-6;
 }
 
-static void bench(const sh_kernels *k, sh_pool *const pools[2], const double bandwidth[2], enum sh_dtype t, bool quick)
+static void bench(const sh_kernels *k, sh_pool *const pools[2], const double bandwidth[2], enum sh_dtype t,
+                  bool quick)
 {
     for (size_t i = 0; i < sizeof shapes / sizeof shapes[0]; i++) {
         const shape *s = &shapes[i];
@@ -171,9 +175,12 @@ static void bench(const sh_kernels *k, sh_pool *const pools[2], const double ban
                 fprintf(stderr, "%s\n", err.msg);
                 exit(1);
             }
-            double one = time_product(&r, s, 1, quick ? 6 : 12), many = s->large ? 0 : time_product(&r, s, 512, quick ? 3 : 6);
-            printf("| %d threads: %6.1f GB/s (%3.0f%%)", p + 1, (double)bytes / one * 1e-9, (double)bytes / one / bandwidth[p] * 100);
-            if (many > 0) printf(" %7.0f GOP/s ", 2.0 * (double)s->n_rows * (double)s->n_cols * 512 / many * 1e-9);
+            double one = time_product(&r, s, 1, quick ? 6 : 12),
+                   many = s->large ? 0 : time_product(&r, s, 512, quick ? 3 : 6);
+            printf("| %d threads: %6.1f GB/s (%3.0f%%)", p + 1, (double)bytes / one * 1e-9,
+                   (double)bytes / one / bandwidth[p] * 100);
+            if (many > 0)
+                printf(" %7.0f GOP/s ", 2.0 * (double)s->n_rows * (double)s->n_cols * 512 / many * 1e-9);
             run_close(&r);
         }
         printf("\n");
@@ -184,8 +191,9 @@ static void bench(const sh_kernels *k, sh_pool *const pools[2], const double ban
 
 int main(int argc, char **argv)
 {
-    static const enum sh_dtype usual[] = {SH_Q8_0, SH_Q4_0, SH_Q4_K, SH_Q6_K, SH_Q4_1, SH_Q5_0, SH_Q5_1, SH_IQ4_NL,
-                                          SH_MXFP4, SH_Q5_K, SH_Q2_K, SH_Q3_K, SH_IQ4_XS, SH_F16, SH_BF16, SH_F32};
+    static const enum sh_dtype usual[] = {SH_Q8_0,   SH_Q4_0,   SH_Q4_K,  SH_Q6_K, SH_Q4_1, SH_Q5_0,
+                                          SH_Q5_1,   SH_IQ4_NL, SH_MXFP4, SH_Q5_K, SH_Q2_K, SH_Q3_K,
+                                          SH_IQ4_XS, SH_F16,    SH_BF16,  SH_F32};
     const char *level = NULL;
     bool quick = false, chosen[SH_DTYPE_COUNT] = {false}, any = false;
     for (int i = 1; i < argc; i++) {
@@ -208,7 +216,8 @@ int main(int argc, char **argv)
         if (sh_pool_open(&pools[p], (size_t)p + 1, &err) < 0) return fprintf(stderr, "%s\n", err.msg), 1;
         bandwidth[p] = read_bandwidth(pools[p]);
     }
-    printf("%s: reads %.1f GB/s with 1 thread, %.1f GB/s with 2\n", sh_cpu()->name, bandwidth[0] * 1e-9, bandwidth[1] * 1e-9);
+    printf("%s: reads %.1f GB/s with 1 thread, %.1f GB/s with 2\n", sh_cpu()->name, bandwidth[0] * 1e-9,
+           bandwidth[1] * 1e-9);
     for (int l = SH_CPU_AVX2; l < SH_CPU_LEVEL_COUNT; l++) {
         const sh_kernels *k = sh_kernels_get((enum sh_cpu_level)l);
         if (!k || (only && only != k)) continue;

@@ -1,4 +1,5 @@
-/* shoal/runtime.h - what one process computes with: its worker threads and its instruction set. Open one, hand it down. */
+/* shoal/runtime.h - what one process computes with: its worker threads and its instruction set. Open one,
+ * hand it down. */
 #ifndef SHOAL_RUNTIME_H
 #define SHOAL_RUNTIME_H
 
@@ -11,9 +12,11 @@ extern "C" {
 typedef struct sh_runtime sh_runtime;
 
 typedef struct sh_runtime_opts {
-    int version;     /* 1 */
-    int n_threads;   /* 0: all cores this process may use (environment SHOAL_THREADS is read by the program, not here) */
-    const char *cpu; /* "ref", "avx2", "avx512", "amx"; NULL: the best this machine has. Never changes a result. */
+    int version;   /* 1 */
+    int n_threads; /* 0: all cores this process may use (environment SHOAL_THREADS is read by the program, not
+                      here) */
+    const char
+        *cpu; /* "ref", "avx2", "avx512", "amx"; NULL: the best this machine has. Never changes a result. */
 } sh_runtime_opts;
 
 /* opts may be NULL. Everything made with a runtime must be freed before it. */

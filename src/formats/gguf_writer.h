@@ -1,7 +1,8 @@
 /* gguf_writer.h - writing GGUF v3: metadata, then tensors in the order they were declared, data streamed.
  *
- *   open -> set metadata (any order) -> declare every tensor -> begin -> write each tensor's bytes in order -> commit
- * The file becomes visible at commit (temp file + rename); free without commit leaves nothing behind. */
+ *   open -> set metadata (any order) -> declare every tensor -> begin -> write each tensor's bytes in order
+ * -> commit The file becomes visible at commit (temp file + rename); free without commit leaves nothing
+ * behind. */
 #ifndef SH_FORMATS_GGUF_WRITER_H
 #define SH_FORMATS_GGUF_WRITER_H
 
@@ -24,7 +25,8 @@ int sh_gguf_set_i32s(sh_gguf_writer *w, const char *key, const int32_t *values, 
 int sh_gguf_set_u8s(sh_gguf_writer *w, const char *key, const uint8_t *values, size_t n, sh_err *err);
 int sh_gguf_copy_meta(sh_gguf_writer *w, const sh_meta *meta, sh_err *err); /* any type, as read */
 /* dims[0] contiguous. */
-int sh_gguf_declare(sh_gguf_writer *w, const char *name, enum sh_dtype dtype, uint32_t n_dims, const uint64_t *dims, sh_err *err);
+int sh_gguf_declare(sh_gguf_writer *w, const char *name, enum sh_dtype dtype, uint32_t n_dims,
+                    const uint64_t *dims, sh_err *err);
 int sh_gguf_begin(sh_gguf_writer *w, sh_err *err); /* writes the header; no set or declare afterwards */
 /* Bytes of the tensors, in declared order, in any portions; padding is put between them by the writer. */
 int sh_gguf_write(sh_gguf_writer *w, const void *data, size_t n, sh_err *err);

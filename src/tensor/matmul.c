@@ -12,9 +12,20 @@
 enum sh_act_kind sh_dtype_act_kind(enum sh_dtype t)
 {
     switch ((int)t) {
-    case SH_Q4_0: case SH_Q4_1: case SH_Q5_0: case SH_Q5_1: case SH_Q8_0: case SH_IQ4_NL: case SH_MXFP4:
+    case SH_Q4_0:
+    case SH_Q4_1:
+    case SH_Q5_0:
+    case SH_Q5_1:
+    case SH_Q8_0:
+    case SH_IQ4_NL:
+    case SH_MXFP4:
         return SH_ACT_Q8;
-    case SH_Q2_K: case SH_Q3_K: case SH_Q4_K: case SH_Q5_K: case SH_Q6_K: case SH_IQ4_XS:
+    case SH_Q2_K:
+    case SH_Q3_K:
+    case SH_Q4_K:
+    case SH_Q5_K:
+    case SH_Q6_K:
+    case SH_IQ4_XS:
         return SH_ACT_Q8K;
     default:
         return SH_ACT_F32;
@@ -57,8 +68,8 @@ static int weight_pack(sh_weight *w, const sh_weight_opts *opts, sh_err *err)
     return SH_OK;
 }
 
-int sh_weight_open(sh_weight **out, const sh_kernels *kernels, enum sh_dtype dtype, uint64_t n_rows, uint64_t n_cols,
-                   const void *src, const sh_weight_opts *opts, sh_err *err)
+int sh_weight_open(sh_weight **out, const sh_kernels *kernels, enum sh_dtype dtype, uint64_t n_rows,
+                   uint64_t n_cols, const void *src, const sh_weight_opts *opts, sh_err *err)
 {
     static const sh_weight_opts defaults = SH_WEIGHT_OPTS_INIT;
     const sh_dtype_info *info = sh_dtype_get((uint32_t)dtype);
@@ -67,7 +78,8 @@ int sh_weight_open(sh_weight **out, const sh_kernels *kernels, enum sh_dtype dty
     if (n_rows == 0 || n_cols == 0 || !sh_dtype_row_bytes(&row_bytes, dtype, n_cols) ||
         !sh_mul(&total, (size_t)n_rows, row_bytes))
         return sh_fail(err, SH_E_RANGE, "no weight can be %llu x %llu of %s: columns come in blocks of %u",
-                       (unsigned long long)n_rows, (unsigned long long)n_cols, info->name, info->block_elements);
+                       (unsigned long long)n_rows, (unsigned long long)n_cols, info->name,
+                       info->block_elements);
     sh_weight *w = sh_new(sizeof *w, err);
     if (!w) return SH_E_NOMEM;
     w->dtype = dtype, w->act_kind = sh_dtype_act_kind(dtype);
@@ -89,11 +101,26 @@ void sh_weight_free(sh_weight *w)
     sh_free(w);
 }
 
-uint64_t sh_weight_rows(const sh_weight *w) { return w->n_rows; }
-uint64_t sh_weight_cols(const sh_weight *w) { return w->n_cols; }
-enum sh_dtype sh_weight_dtype(const sh_weight *w) { return w->dtype; }
-size_t sh_weight_owned_bytes(const sh_weight *w) { return sizeof *w + w->packed_bytes; }
-enum sh_act_kind sh_weight_act_kind(const sh_weight *w) { return w->act_kind; }
+uint64_t sh_weight_rows(const sh_weight *w)
+{
+    return w->n_rows;
+}
+uint64_t sh_weight_cols(const sh_weight *w)
+{
+    return w->n_cols;
+}
+enum sh_dtype sh_weight_dtype(const sh_weight *w)
+{
+    return w->dtype;
+}
+size_t sh_weight_owned_bytes(const sh_weight *w)
+{
+    return sizeof *w + w->packed_bytes;
+}
+enum sh_act_kind sh_weight_act_kind(const sh_weight *w)
+{
+    return w->act_kind;
+}
 
 void sh_weight_get_row(const sh_weight *w, uint64_t row, float *dst)
 {
@@ -104,14 +131,20 @@ void sh_weight_get_row(const sh_weight *w, uint64_t row, float *dst)
 static size_t act_bytes(enum sh_act_kind kind, size_t n_cols)
 {
     switch (kind) {
-    case SH_ACT_Q8: return 3 * sh_pad64(n_cols / 32 * 4) + sh_pad64(n_cols);
-    case SH_ACT_Q8K: return sh_pad64(n_cols / 256 * 4) + sh_pad64(n_cols / 256 * 32) + sh_pad64(n_cols);
-    default: return sh_pad64(n_cols * sizeof(float));
+    case SH_ACT_Q8:
+        return 3 * sh_pad64(n_cols / 32 * 4) + sh_pad64(n_cols);
+    case SH_ACT_Q8K:
+        return sh_pad64(n_cols / 256 * 4) + sh_pad64(n_cols / 256 * 32) + sh_pad64(n_cols);
+    default:
+        return sh_pad64(n_cols * sizeof(float));
     }
 }
 
 /* An odd number of cache lines: rows a power of two apart would all fall into the same sets of the cache. */
-size_t sh_act_stride(enum sh_act_kind kind, size_t n_cols) { return act_bytes(kind, n_cols) | 64; }
+size_t sh_act_stride(enum sh_act_kind kind, size_t n_cols)
+{
+    return act_bytes(kind, n_cols) | 64;
+}
 
 typedef struct encode {
     const sh_kernels *k;
@@ -144,7 +177,10 @@ typedef struct product {
     const sh_matmul_out *outs;
 } product;
 
-static size_t group_count(const sh_weight *w) { return (w->n_rows + SH_GROUP_ROWS - 1) / SH_GROUP_ROWS; }
+static size_t group_count(const sh_weight *w)
+{
+    return (w->n_rows + SH_GROUP_ROWS - 1) / SH_GROUP_ROWS;
+}
 
 /* [begin, end) counts groups of rows through all outputs, one output after another. */
 static void product_groups(void *ud, size_t begin, size_t end, size_t i_worker)
@@ -154,11 +190,12 @@ static void product_groups(void *ud, size_t begin, size_t end, size_t i_worker)
     (void)i_worker;
     for (size_t i = 0; i < p->n_outs; i++) {
         const sh_weight *w = p->outs[i].w;
-        size_t n = group_count(w), from = begin > first ? begin - first : 0, to = end - first < n ? end - first : n;
+        size_t n = group_count(w), from = begin > first ? begin - first : 0,
+               to = end - first < n ? end - first : n;
         if (end <= first) break;
         if (from < to) {
-            sh_matmul_job job = {w, p->act, sh_act_stride(w->act_kind, w->n_cols), p->n_tokens, p->outs[i].y,
-                                 p->outs[i].y_stride};
+            sh_matmul_job job = {w,           p->act,       sh_act_stride(w->act_kind, w->n_cols),
+                                 p->n_tokens, p->outs[i].y, p->outs[i].y_stride};
             size_t row_end = to * SH_GROUP_ROWS < w->n_rows ? to * SH_GROUP_ROWS : w->n_rows;
             p->k->matmul(&job, from * SH_GROUP_ROWS, row_end);
         }
@@ -166,7 +203,8 @@ static void product_groups(void *ud, size_t begin, size_t end, size_t i_worker)
     }
 }
 
-void sh_matmul(const sh_kernels *k, sh_pool *pool, const void *act, size_t n_tokens, const sh_matmul_out *outs, size_t n_outs)
+void sh_matmul(const sh_kernels *k, sh_pool *pool, const void *act, size_t n_tokens,
+               const sh_matmul_out *outs, size_t n_outs)
 {
     size_t n_groups = 0;
     for (size_t i = 0; i < n_outs; i++) {

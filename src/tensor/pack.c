@@ -1,9 +1,11 @@
-/* pack.c - the interleaving of 16 rows, driven by one row of data a type. Source layouts: docs/quantisation.md. */
+/* pack.c - the interleaving of 16 rows, driven by one row of data a type. Source layouts:
+ * docs/quantisation.md. */
 #include "tensor/pack.h"
 
 #include <string.h>
 
-/* Offsets of the packed blocks are also written down where kernels read them (kernels/lanes_quant.h, lanes_kquant.h). */
+/* Offsets of the packed blocks are also written down where kernels read them (kernels/lanes_quant.h,
+ * lanes_kquant.h). */
 static const sh_pack_info pack_table[SH_DTYPE_COUNT] = {
     /* 16 d | 16 d of the second block | 8 units of codes each */
     [SH_Q8_0] = {2, 1088, {{0, 2, 1, 0, 32}, {2, 4, 8, 64, 512}}},
@@ -27,7 +29,10 @@ static const sh_pack_info pack_table[SH_DTYPE_COUNT] = {
     [SH_IQ4_XS] = {1, 2176, {{0, 2, 2, 0, 0}, {4, 4, 1, 64, 0}, {8, 4, 32, 128, 0}}},
 };
 
-const sh_pack_info *sh_pack_get(enum sh_dtype t) { return pack_table[t].n_blocks ? &pack_table[t] : NULL; }
+const sh_pack_info *sh_pack_get(enum sh_dtype t)
+{
+    return pack_table[t].n_blocks ? &pack_table[t] : NULL;
+}
 
 size_t sh_pack_group_bytes(enum sh_dtype t, size_t n_cols)
 {
@@ -36,7 +41,8 @@ size_t sh_pack_group_bytes(enum sh_dtype t, size_t n_cols)
     return (n_blocks + pack->n_blocks - 1) / pack->n_blocks * pack->bytes;
 }
 
-static void pack_row_block(const sh_pack_info *pack, const uint8_t *src, size_t row, size_t i_block, uint8_t *dst)
+static void pack_row_block(const sh_pack_info *pack, const uint8_t *src, size_t row, size_t i_block,
+                           uint8_t *dst)
 {
     for (size_t f = 0; f < sizeof pack->fields / sizeof pack->fields[0] && pack->fields[f].n_units; f++) {
         const sh_pack_field *field = &pack->fields[f];
@@ -52,7 +58,8 @@ static void pack_row_block(const sh_pack_info *pack, const uint8_t *src, size_t 
     }
 }
 
-void sh_pack_group(enum sh_dtype t, const uint8_t *src, size_t row_bytes, size_t n_rows, size_t n_cols, uint8_t *dst)
+void sh_pack_group(enum sh_dtype t, const uint8_t *src, size_t row_bytes, size_t n_rows, size_t n_cols,
+                   uint8_t *dst)
 {
     const sh_pack_info *pack = &pack_table[t];
     size_t block_bytes = sh_dtypes[t].block_bytes, n_blocks = n_cols / sh_dtypes[t].block_elements;

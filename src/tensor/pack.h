@@ -1,9 +1,11 @@
-/* pack.h - 16 rows of quantised blocks interleaved, so that one 32-bit vector lane is one row. Private to tensor/.
+/* pack.h - 16 rows of quantised blocks interleaved, so that one 32-bit vector lane is one row. Private to
+ * tensor/.
  *
- * A packed block keeps every bit of the 16 source blocks and only moves them: the source block is cut into units of 4
- * bytes (scales: 2 or 1), and unit u of the 16 rows lies together, row after row. A unit of codes is then one vector
- * register whose lane r holds 4 bytes of row r; a unit of scales is 16 halves or bytes to be widened.
- * Types whose scales fill a part of a line only are packed 2 or 4 blocks at once, so that codes stay 64-byte aligned. */
+ * A packed block keeps every bit of the 16 source blocks and only moves them: the source block is cut into
+ * units of 4 bytes (scales: 2 or 1), and unit u of the 16 rows lies together, row after row. A unit of codes
+ * is then one vector register whose lane r holds 4 bytes of row r; a unit of scales is 16 halves or bytes to
+ * be widened. Types whose scales fill a part of a line only are packed 2 or 4 blocks at once, so that codes
+ * stay 64-byte aligned. */
 #ifndef SH_TENSOR_PACK_H
 #define SH_TENSOR_PACK_H
 
@@ -29,6 +31,7 @@ const sh_pack_info *sh_pack_get(enum sh_dtype t); /* NULL: kernels read this typ
 /* Bytes of a packed group of 16 rows of n_cols. */
 size_t sh_pack_group_bytes(enum sh_dtype t, size_t n_cols);
 /* Pack n_rows (1..16) rows, row_bytes apart, to dst, which must be zeroed. */
-void sh_pack_group(enum sh_dtype t, const uint8_t *src, size_t row_bytes, size_t n_rows, size_t n_cols, uint8_t *dst);
+void sh_pack_group(enum sh_dtype t, const uint8_t *src, size_t row_bytes, size_t n_rows, size_t n_cols,
+                   uint8_t *dst);
 
 #endif

@@ -1,8 +1,9 @@
 /* text/chat_template.h - the Jinja subset that published chat templates use, in a sandbox.
  *
- * A template can read its variables and make text; it cannot reach files, the network, attributes of the host or
- * change its inputs. Time (steps), depth and output are bounded. Semantics are jinja2 3.1's with trim_blocks,
- * lstrip_blocks, loop controls and the extensions that Hugging Face adds (tojson, raise_exception, strftime_now, generation blocks). */
+ * A template can read its variables and make text; it cannot reach files, the network, attributes of the host
+ * or change its inputs. Time (steps), depth and output are bounded. Semantics are jinja2 3.1's with
+ * trim_blocks, lstrip_blocks, loop controls and the extensions that Hugging Face adds (tojson,
+ * raise_exception, strftime_now, generation blocks). */
 #ifndef SH_TEXT_CHAT_TEMPLATE_H
 #define SH_TEXT_CHAT_TEMPLATE_H
 
@@ -13,7 +14,8 @@
 
 typedef struct sh_template sh_template;
 
-/* Parse n bytes. Immutable afterwards, any number of threads may render it. Errors: SH_E_CORRUPT with line number. */
+/* Parse n bytes. Immutable afterwards, any number of threads may render it. Errors: SH_E_CORRUPT with line
+ * number. */
 int sh_template_open(sh_template **out, const char *source, size_t n, sh_err *err);
 void sh_template_free(sh_template *t);
 
@@ -36,17 +38,17 @@ typedef struct sh_template_opts {
 #define SH_TEMPLATE_OPTS_INIT {.version = 1}
 
 /* Render with the variables of `vars` (a JSON object, borrowed, not changed).
- *   spans   when not NULL: filled with the stretches of the output that came from strings of `vars["messages"]` (any
- *           depth, through trim, slices, concatenation) so that special tokens in what users wrote can stay text.
- *           *spans is owned by the caller (sh_free).
- *   out     the rendering is appended; spans count from the start of the buffer
- *   returns SH_OK; SH_E_INVALID with *kind and err->msg (for RAISED exactly the template's own message); SH_E_LIMIT and
- *           SH_E_NOMEM (*kind is OTHER). After a failure *out, *spans and *n_spans are as they were */
+ *   spans   when not NULL: filled with the stretches of the output that came from strings of
+ * `vars["messages"]` (any depth, through trim, slices, concatenation) so that special tokens in what users
+ * wrote can stay text. *spans is owned by the caller (sh_free). out     the rendering is appended; spans
+ * count from the start of the buffer returns SH_OK; SH_E_INVALID with *kind and err->msg (for RAISED exactly
+ * the template's own message); SH_E_LIMIT and SH_E_NOMEM (*kind is OTHER). After a failure *out, *spans and
+ * *n_spans are as they were */
 int sh_template_render(const sh_template *t, const json_t *vars, const sh_template_opts *opts, sh_buf *out,
                        sh_span **spans, size_t *n_spans, enum sh_template_error *kind, sh_err *err);
 
-/* A conversation, as transformers' apply_chat_template prepares it: null-valued keys of messages removed, reasoning
- * aliases filled in, `tools` and `documents` none when absent, continue_final_message handled.
+/* A conversation, as transformers' apply_chat_template prepares it: null-valued keys of messages removed,
+ * reasoning aliases filled in, `tools` and `documents` none when absent, continue_final_message handled.
  *   messages     JSON array of objects, borrowed
  *   tools        JSON array or NULL
  *   special      JSON object {"bos_token": "...", "eos_token": ...} or NULL

@@ -1,9 +1,11 @@
-/* lanes_attention.h - attention over 16 lanes, equal to ref_attention.c bit for bit. Included once by each table_<set>.c.
+/* lanes_attention.h - attention over 16 lanes, equal to ref_attention.c bit for bit. Included once by each
+ * table_<set>.c.
  *
- * Scores: one lane is one position, so a key vector serves all queries of a tile, and each score is a sequential sum.
- * Values: one lane is one output element; a value vector serves all queries of the tile that see the position.
- * Scores of whole groups of 16 positions are computed; those outside a query's range are then set to -inf, so that their
- * exp is +0 and leaves the denominator's lanes as they are. Values outside the range are never read. */
+ * Scores: one lane is one position, so a key vector serves all queries of a tile, and each score is a
+ * sequential sum. Values: one lane is one output element; a value vector serves all queries of the tile that
+ * see the position. Scores of whole groups of 16 positions are computed; those outside a query's range are
+ * then set to -inf, so that their exp is +0 and leaves the denominator's lanes as they are. Values outside
+ * the range are never read. */
 #ifndef SH_TENSOR_KERNELS_LANES_ATTENTION_H
 #define SH_TENSOR_KERNELS_LANES_ATTENTION_H
 
@@ -46,7 +48,8 @@ SH_INLINE void dot_groups(enum sh_kv_type type, const tile *t, size_t g, int nq,
         vf k[ATTENTION_GROUPS];
         SH_UNROLL
         for (int j = 0; j < ng; j++) {
-            vf scale = type == SH_KV_Q8 ? vf_load(kv->key_scales + ((g + (size_t)j) * n_scales + e / 32) * 16) : vf_zero();
+            vf scale = type == SH_KV_Q8 ? vf_load(kv->key_scales + ((g + (size_t)j) * n_scales + e / 32) * 16)
+                                        : vf_zero();
             k[j] = load_elements(type, kv->keys, ((g + (size_t)j) * dim + e) * 16, 16, scale);
         }
         SH_UNROLL
@@ -80,7 +83,8 @@ static float probabilities(const sh_attention_job *job, const sh_attention_query
     vf scale = vf_set1(job->scale), cap = vf_set1(job->softcap), slope = vf_set1(q->alibi_slope);
     for (size_t j = from; j < to; j += 16) {
         vf s = vf_load(p + j);
-        if (q->alibi_slope != 0) s = vf_add(s, vf_mul(slope, vf_add(vf_set1((float)j), vf_load(lane_numbers))));
+        if (q->alibi_slope != 0)
+            s = vf_add(s, vf_mul(slope, vf_add(vf_set1((float)j), vf_load(lane_numbers))));
         s = vf_mul(s, scale);
         if (job->softcap != 0) s = vf_mul(cap, vf_tanh(vf_div(s, cap)));
         vf_store(p + j, s);
@@ -99,8 +103,9 @@ static float probabilities(const sh_attention_job *job, const sh_attention_query
 }
 
 /* acc[i][v] += p_i[j] * value[j][e + 16 v] for j in [begin, end), queries i0 .. i0 + nq */
-SH_INLINE void add_values(enum sh_kv_type type, const tile *t, int i0, int nq, size_t e, int nv, size_t n_last, size_t begin,
-                          size_t end, vf acc[ATTENTION_QUERIES][ATTENTION_VECTORS])
+SH_INLINE void add_values(enum sh_kv_type type, const tile *t, int i0, int nq, size_t e, int nv,
+                          size_t n_last, size_t begin, size_t end,
+                          vf acc[ATTENTION_QUERIES][ATTENTION_VECTORS])
 {
     const sh_kv_head *kv = t->job->kv;
     size_t dim = kv->head_dim, n_scales = (dim + 31) / 32;
@@ -121,8 +126,9 @@ SH_INLINE void add_values(enum sh_kv_type type, const tile *t, int i0, int nq, s
     }
 }
 
-/* Output elements [e, e + 16 nv), or n_last < 16 elements when nv is 1. Positions that all queries see are taken
- * together; what one query sees before and after them goes first and last, so that each adds in order. */
+/* Output elements [e, e + 16 nv), or n_last < 16 elements when nv is 1. Positions that all queries see are
+ * taken together; what one query sees before and after them goes first and last, so that each adds in order.
+ */
 SH_INLINE void weigh_vectors(enum sh_kv_type type, const tile *t, int nq, size_t e, int nv, size_t n_last)
 {
     vf acc[ATTENTION_QUERIES][ATTENTION_VECTORS];
@@ -135,7 +141,8 @@ SH_INLINE void weigh_vectors(enum sh_kv_type type, const tile *t, int nq, size_t
     if (begin >= end) begin = end = SIZE_MAX; /* nothing in common: everything is "before" */
     SH_UNROLL
     for (int i = 0; i < nq; i++)
-        add_values(type, t, i, 1, e, nv, n_last, t->q[i].begin, begin < t->q[i].end ? begin : t->q[i].end, acc);
+        add_values(type, t, i, 1, e, nv, n_last, t->q[i].begin, begin < t->q[i].end ? begin : t->q[i].end,
+                   acc);
     add_values(type, t, 0, nq, e, nv, n_last, begin, end, acc);
     SH_UNROLL
     for (int i = 0; i < nq; i++) add_values(type, t, i, 1, e, nv, n_last, end, t->q[i].end, acc);
@@ -171,22 +178,43 @@ SH_INLINE void attend_type(enum sh_kv_type type, const sh_attention_job *job)
     }
     t.q = job->queries + i;
     switch (job->n_queries - i) {
-    case 3: attend(type, &t, 3); break;
-    case 2: attend(type, &t, 2); break;
-    case 1: attend(type, &t, 1); break;
+    case 3:
+        attend(type, &t, 3);
+        break;
+    case 2:
+        attend(type, &t, 2);
+        break;
+    case 1:
+        attend(type, &t, 1);
+        break;
     }
 }
 
-static void attention_f32(const sh_attention_job *job) { attend_type(SH_KV_F32, job); }
-static void attention_f16(const sh_attention_job *job) { attend_type(SH_KV_F16, job); }
-static void attention_q8(const sh_attention_job *job) { attend_type(SH_KV_Q8, job); }
+static void attention_f32(const sh_attention_job *job)
+{
+    attend_type(SH_KV_F32, job);
+}
+static void attention_f16(const sh_attention_job *job)
+{
+    attend_type(SH_KV_F16, job);
+}
+static void attention_q8(const sh_attention_job *job)
+{
+    attend_type(SH_KV_Q8, job);
+}
 
 static void lanes_attention(const sh_attention_job *job)
 {
     switch (job->kv->type) {
-    case SH_KV_F32: attention_f32(job); break;
-    case SH_KV_F16: attention_f16(job); break;
-    default: attention_q8(job); break;
+    case SH_KV_F32:
+        attention_f32(job);
+        break;
+    case SH_KV_F16:
+        attention_f16(job);
+        break;
+    default:
+        attention_q8(job);
+        break;
     }
 }
 

@@ -1,5 +1,6 @@
-/* lanes_dense.h - products with F32, F16 and BF16 rows, and with any other type through its float values: lane l of an
- * output adds the columns l, l + 16, ... in order, then the tree. Included once by each dense_<set>.c. */
+/* lanes_dense.h - products with F32, F16 and BF16 rows, and with any other type through its float values:
+ * lane l of an output adds the columns l, l + 16, ... in order, then the tree. Included once by each
+ * dense_<set>.c. */
 #ifndef SH_TENSOR_KERNELS_LANES_DENSE_H
 #define SH_TENSOR_KERNELS_LANES_DENSE_H
 
@@ -13,9 +14,13 @@ SH_INLINE vf load_weights(enum sh_dtype t, const uint8_t *row, size_t c)
     return vf_load((const float *)(const void *)(row + 4 * c));
 }
 
-SH_INLINE size_t weight_bytes(enum sh_dtype t) { return t == SH_F32 ? 4 : 2; }
+SH_INLINE size_t weight_bytes(enum sh_dtype t)
+{
+    return t == SH_F32 ? 4 : 2;
+}
 
-/* The last n < 16 columns, zero beyond. Adding 0 * 0 leaves a lane's bits: no sum that began at +0 is ever -0. */
+/* The last n < 16 columns, zero beyond. Adding 0 * 0 leaves a lane's bits: no sum that began at +0 is ever
+ * -0. */
 SH_INLINE vf load_weights_n(enum sh_dtype t, const uint8_t *row, size_t c, size_t n)
 {
     size_t size = weight_bytes(t);
@@ -24,17 +29,19 @@ SH_INLINE vf load_weights_n(enum sh_dtype t, const uint8_t *row, size_t c, size_
     return load_weights(t, rest, 0);
 }
 
-/* A block of outputs goes over the columns in chunks: the lanes wait in acc while a chunk of the block's rows (at most
- * 32 KiB) stays in the first-level cache for all token tiles, and a chunk of a token tile for all rows of the block. */
+/* A block of outputs goes over the columns in chunks: the lanes wait in acc while a chunk of the block's rows
+ * (at most 32 KiB) stays in the first-level cache for all token tiles, and a chunk of a token tile for all
+ * rows of the block. */
 enum { BLOCK_ROWS = 16, BLOCK_TOKENS = 64, CHUNK_COLUMNS = 512 };
 
 /* Columns [c, end) of nr rows and nt tokens; lanes of row r, token i in acc[r * BLOCK_TOKENS + i]. */
-SH_INLINE void dense_tile(enum sh_dtype t, const sh_matmul_job *job, size_t row, int nr, size_t token, int nt, size_t c,
-                          size_t end, vf *acc)
+SH_INLINE void dense_tile(enum sh_dtype t, const sh_matmul_job *job, size_t row, int nr, size_t token, int nt,
+                          size_t c, size_t end, vf *acc)
 {
     const sh_weight *w = job->w;
     const uint8_t *src = w->src + row * w->row_bytes, *act = job->act + token * job->act_stride;
-    /* one token runs at the speed of memory: short rows fetch the next rows ahead, long ones their own next page */
+    /* one token runs at the speed of memory: short rows fetch the next rows ahead, long ones their own next
+     * page */
     size_t ahead = w->row_bytes < 4096 ? (size_t)nr * w->row_bytes : 2048;
     vf lanes[DENSE_ROWS][DENSE_TOKENS];
     SH_UNROLL
@@ -58,7 +65,8 @@ SH_INLINE void dense_tile(enum sh_dtype t, const sh_matmul_job *job, size_t row,
         for (int r = 0; r < nr; r++) {
             vf v = load_weights_n(t, src + (size_t)r * w->row_bytes, c, end - c);
             for (int i = 0; i < nt; i++) {
-                vf x = vf_load_n((const float *)(const void *)(act + (size_t)i * job->act_stride) + c, end - c);
+                vf x =
+                    vf_load_n((const float *)(const void *)(act + (size_t)i * job->act_stride) + c, end - c);
                 lanes[r][i] = vf_add(lanes[r][i], vf_mul(x, v));
             }
         }
@@ -67,8 +75,8 @@ SH_INLINE void dense_tile(enum sh_dtype t, const sh_matmul_job *job, size_t row,
         for (int i = 0; i < nt; i++) acc[r * BLOCK_TOKENS + i] = lanes[r][i];
 }
 
-SH_INLINE void dense_token_tile(enum sh_dtype t, const sh_matmul_job *job, size_t row, size_t n_rows, size_t token, int nt,
-                                size_t c, size_t end, vf *acc)
+SH_INLINE void dense_token_tile(enum sh_dtype t, const sh_matmul_job *job, size_t row, size_t n_rows,
+                                size_t token, int nt, size_t c, size_t end, vf *acc)
 {
     size_t r = 0;
     for (; r + DENSE_ROWS <= n_rows; r += DENSE_ROWS)
@@ -76,7 +84,8 @@ SH_INLINE void dense_token_tile(enum sh_dtype t, const sh_matmul_job *job, size_
     for (; r < n_rows; r++) dense_tile(t, job, row + r, 1, token, nt, c, end, acc + r * BLOCK_TOKENS);
 }
 
-SH_INLINE void dense_block(enum sh_dtype t, const sh_matmul_job *job, size_t row, size_t n_rows, size_t token, size_t n_tokens)
+SH_INLINE void dense_block(enum sh_dtype t, const sh_matmul_job *job, size_t row, size_t n_rows, size_t token,
+                           size_t n_tokens)
 {
     vf acc[BLOCK_ROWS * BLOCK_TOKENS];
     size_t n_cols = job->w->n_cols, step = n_tokens <= DENSE_TOKENS ? n_cols : CHUNK_COLUMNS;
@@ -104,14 +113,27 @@ SH_INLINE void dense_range(enum sh_dtype t, const sh_matmul_job *job, size_t row
     }
 }
 
-static void range_f32(const sh_matmul_job *job, size_t begin, size_t end) { dense_range(SH_F32, job, begin, end); }
-static void range_f16(const sh_matmul_job *job, size_t begin, size_t end) { dense_range(SH_F16, job, begin, end); }
-static void range_bf16(const sh_matmul_job *job, size_t begin, size_t end) { dense_range(SH_BF16, job, begin, end); }
+static void range_f32(const sh_matmul_job *job, size_t begin, size_t end)
+{
+    dense_range(SH_F32, job, begin, end);
+}
+static void range_f16(const sh_matmul_job *job, size_t begin, size_t end)
+{
+    dense_range(SH_F16, job, begin, end);
+}
+static void range_bf16(const sh_matmul_job *job, size_t begin, size_t end)
+{
+    dense_range(SH_BF16, job, begin, end);
+}
 
-enum { CHUNK = 256, DECODED_TOKENS = 64 }; /* a chunk is a multiple of every block; the lanes of 64 tokens are 4 KiB */
+enum {
+    CHUNK = 256,
+    DECODED_TOKENS = 64
+}; /* a chunk is a multiple of every block; the lanes of 64 tokens are 4 KiB */
 
 /* acc[i] of nt tokens goes on over n columns from column c, whose weights are values[0..n), zero up to 16. */
-SH_INLINE void decoded_tile(const sh_matmul_job *job, const float *values, size_t c, size_t n, size_t token, int nt, vf *acc)
+SH_INLINE void decoded_tile(const sh_matmul_job *job, const float *values, size_t c, size_t n, size_t token,
+                            int nt, vf *acc)
 {
     vf lanes[4];
     const float *x[4];
@@ -126,7 +148,8 @@ SH_INLINE void decoded_tile(const sh_matmul_job *job, const float *values, size_
         for (int i = 0; i < nt; i++) lanes[i] = vf_add(lanes[i], vf_mul(vf_load(x[i] + k), v));
     }
     if (k < n)
-        for (int i = 0; i < nt; i++) lanes[i] = vf_add(lanes[i], vf_mul(vf_load_n(x[i] + k, n - k), vf_load(values + k)));
+        for (int i = 0; i < nt; i++)
+            lanes[i] = vf_add(lanes[i], vf_mul(vf_load_n(x[i] + k, n - k), vf_load(values + k)));
     for (int i = 0; i < nt; i++) acc[i] = lanes[i];
 }
 
@@ -159,10 +182,18 @@ static void range_decoded(const sh_matmul_job *job, size_t begin, size_t end)
 void SH_LEVEL(matmul_dense)(const sh_matmul_job *job, size_t begin, size_t end)
 {
     switch ((int)job->w->dtype) {
-    case SH_F32: range_f32(job, begin, end); break;
-    case SH_F16: range_f16(job, begin, end); break;
-    case SH_BF16: range_bf16(job, begin, end); break;
-    default: range_decoded(job, begin, end); break;
+    case SH_F32:
+        range_f32(job, begin, end);
+        break;
+    case SH_F16:
+        range_f16(job, begin, end);
+        break;
+    case SH_BF16:
+        range_bf16(job, begin, end);
+        break;
+    default:
+        range_decoded(job, begin, end);
+        break;
     }
 }
 

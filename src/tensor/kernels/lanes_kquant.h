@@ -1,9 +1,9 @@
-/* lanes_kquant.h - products with packed super-blocks of 256 columns and activations SH_ACT_Q8K; lane r is row r of a
- * group of 16. A super-block is taken in 8 chunks of 32 columns. Included once by each kquant_<set>.c.
+/* lanes_kquant.h - products with packed super-blocks of 256 columns and activations SH_ACT_Q8K; lane r is row
+ * r of a group of 16. A super-block is taken in 8 chunks of 32 columns. Included once by each kquant_<set>.c.
  *
- * The integer sum of a super-block stays far inside 32 bits. Largest: Q6_K, unsigned codes to 63 and scales to 128:
- * 256 * 63 * 127 * 128 = 262 million; IQ4_XS plus 128: 256 * 255 * 127 * 32 = 265 million; the offsets subtracted from
- * them are smaller still. */
+ * The integer sum of a super-block stays far inside 32 bits. Largest: Q6_K, unsigned codes to 63 and scales
+ * to 128: 256 * 63 * 127 * 128 = 262 million; IQ4_XS plus 128: 256 * 255 * 127 * 32 = 265 million; the
+ * offsets subtracted from them are smaller still. */
 #ifndef SH_TENSOR_KERNELS_LANES_KQUANT_H
 #define SH_TENSOR_KERNELS_LANES_KQUANT_H
 
@@ -20,13 +20,22 @@ typedef struct super {
 } super;
 
 typedef struct chunk {
-    vb w[8];       /* register k: columns 4k .. 4k+3 */
-    vi low, high;  /* scales of columns 0..15 and 16..31 */
+    vb w[8];      /* register k: columns 4k .. 4k+3 */
+    vi low, high; /* scales of columns 0..15 and 16..31 */
 } chunk;
 
-SH_INLINE bool k_has_min(enum sh_dtype t) { return t == SH_Q2_K || t == SH_Q4_K || t == SH_Q5_K; }
-SH_INLINE bool k_is_signed(enum sh_dtype t) { return t == SH_IQ4_XS; }
-SH_INLINE bool k_by_32(enum sh_dtype t) { return t == SH_Q4_K || t == SH_Q5_K || t == SH_IQ4_XS; }
+SH_INLINE bool k_has_min(enum sh_dtype t)
+{
+    return t == SH_Q2_K || t == SH_Q4_K || t == SH_Q5_K;
+}
+SH_INLINE bool k_is_signed(enum sh_dtype t)
+{
+    return t == SH_IQ4_XS;
+}
+SH_INLINE bool k_by_32(enum sh_dtype t)
+{
+    return t == SH_Q4_K || t == SH_Q5_K || t == SH_IQ4_XS;
+}
 SH_INLINE int k_largest_code(enum sh_dtype t)
 {
     return t == SH_Q2_K ? 3 : t == SH_Q3_K ? 7 : t == SH_Q4_K ? 15 : t == SH_Q5_K ? 31 : 63;
@@ -75,15 +84,23 @@ SH_INLINE void unpack_super(enum sh_dtype t, const uint8_t *p, super *s)
 }
 
 /* Byte i of each lane. */
-SH_INLINE vi byte_of(vi quad, int i) { return vi_and(vi_shr(quad, 8 * i), vi_set1(255)); }
-SH_INLINE vi pair_of(vi low, vi high) { return vi_or(vi_and(low, vi_set1(0xffff)), vi_shl(high, 16)); }
+SH_INLINE vi byte_of(vi quad, int i)
+{
+    return vi_and(vi_shr(quad, 8 * i), vi_set1(255));
+}
+SH_INLINE vi pair_of(vi low, vi high)
+{
+    return vi_or(vi_and(low, vi_set1(0xffff)), vi_shl(high, 16));
+}
 
-/* pair: int16 pairs to be multiplied with the sums of 16 activations: minima, or minus the codes' offset times the scale */
+/* pair: int16 pairs to be multiplied with the sums of 16 activations: minima, or minus the codes' offset
+ * times the scale */
 SH_INLINE void unpack_chunk_scales(enum sh_dtype t, const super *s, int c, chunk *out, vi *pair)
 {
     vi low, high;
     if (t == SH_IQ4_XS) {
-        low = vi_or(vi_and(vi_shr(s->scales[0], 4 * c), vi_set1(15)), vi_shl(vi_and(vi_shr(s->scales[1], 2 * c), vi_set1(3)), 4));
+        low = vi_or(vi_and(vi_shr(s->scales[0], 4 * c), vi_set1(15)),
+                    vi_shl(vi_and(vi_shr(s->scales[1], 2 * c), vi_set1(3)), 4));
         low = high = vi_sub(low, vi_set1(32));
     } else if (k_by_32(t)) {
         low = high = byte_of(s->scales[c / 4], c % 4);
@@ -98,7 +115,8 @@ SH_INLINE void unpack_chunk_scales(enum sh_dtype t, const super *s, int c, chunk
     out->low = low, out->high = high;
     if (k_offset_shift(t) >= 0) {
         vi zero = vi_zero();
-        *pair = pair_of(vi_shl(vi_sub(zero, low), k_offset_shift(t)), vi_shl(vi_sub(zero, high), k_offset_shift(t)));
+        *pair = pair_of(vi_shl(vi_sub(zero, low), k_offset_shift(t)),
+                        vi_shl(vi_sub(zero, high), k_offset_shift(t)));
     } else if (t == SH_Q2_K) {
         vi quad = s->mins[c / 2];
         *pair = pair_of(byte_of(quad, 2 * (c % 2)), byte_of(quad, 2 * (c % 2) + 1));
@@ -113,7 +131,9 @@ SH_INLINE void unpack_chunk_codes(enum sh_dtype t, const uint8_t *p, int c, vb *
     SH_UNROLL
     for (int k = 0; k < 8; k++) {
         switch ((int)t) {
-        case SH_Q4_K: w[k] = vb_shr(vb_load(p + 256 + 64 * (8 * (c / 2) + k)), 4 * (c % 2), 15); break;
+        case SH_Q4_K:
+            w[k] = vb_shr(vb_load(p + 256 + 64 * (8 * (c / 2) + k)), 4 * (c % 2), 15);
+            break;
         case SH_Q5_K:
             w[k] = vb_shr(vb_load(p + 768 + 64 * (8 * (c / 2) + k)), 4 * (c % 2), 15);
             w[k] = vb_insert(w[k], vb_load(p + 256 + 64 * k), c, 4, 0x10);
@@ -122,7 +142,9 @@ SH_INLINE void unpack_chunk_codes(enum sh_dtype t, const uint8_t *p, int c, vb *
             w[k] = vb_shr(vb_load(p + 1344 + 64 * (16 * (c / 4) + 8 * (c & 1) + k)), 4 * (c >> 1 & 1), 15);
             w[k] = vb_insert(w[k], vb_load(p + 320 + 64 * (8 * (c / 4) + k)), 2 * (c % 4), 4, 0x30);
             break;
-        case SH_Q2_K: w[k] = vb_shr(vb_load(p + 320 + 64 * (8 * (c / 4) + k)), 2 * (c % 4), 3); break;
+        case SH_Q2_K:
+            w[k] = vb_shr(vb_load(p + 320 + 64 * (8 * (c / 4) + k)), 2 * (c % 4), 3);
+            break;
         case SH_Q3_K:
             w[k] = vb_shr(vb_load(p + 768 + 64 * (8 * (c / 4) + k)), 2 * (c % 4), 3);
             w[k] = vb_insert(w[k], vb_load(p + 256 + 64 * k), c, 2, 4);
@@ -154,8 +176,8 @@ SH_INLINE vi sums_dot(const vi *pairs, const int16_t *sums)
 }
 
 /* Chunk c of the super-block at p times nt tokens, whose codes are at x, step bytes apart. */
-SH_INLINE void add_chunk(enum sh_dtype t, const uint8_t *p, const super *s, int c, const int8_t *x, size_t step, int nt, vi *sum,
-                         vi *pair)
+SH_INLINE void add_chunk(enum sh_dtype t, const uint8_t *p, const super *s, int c, const int8_t *x,
+                         size_t step, int nt, vi *sum, vi *pair)
 {
     chunk ch;
     unpack_chunk_scales(t, s, c, &ch, pair);
@@ -183,7 +205,8 @@ SH_INLINE void tile256(enum sh_dtype t, const sh_matmul_job *job, size_t group, 
         unpack_super(t, p, &s);
         SH_UNROLL
         for (int i = 0; i < nt; i++) sum[i] = vi_zero();
-        if (nt <= 2) { /* small enough to unroll: shifts become constants, a register of codes serves all its chunks */
+        if (nt <= 2) { /* small enough to unroll: shifts become constants, a register of codes serves all its
+                          chunks */
             SH_UNROLL
             for (int c = 0; c < 8; c++) add_chunk(t, p, &s, c, x.q + 256 * b, step, nt, sum, &pairs[c]);
         } else { /* unrolled, this would not fit the cache of decoded instructions */
@@ -204,10 +227,10 @@ SH_INLINE void tile256(enum sh_dtype t, const sh_matmul_job *job, size_t group, 
     for (int i = 0; i < nt; i++) store_group(job, group, token + (size_t)i, acc[i]);
 }
 
-#define DEFINE_RANGE(name, type)                                                                                   \
-    static void tile_##name(const sh_matmul_job *job, size_t group, size_t token, int nt)                          \
-    {                                                                                                              \
-        DISPATCH_TILE(tile256, MAX_K_TILE, type, job, group, token, nt);                                                       \
+#define DEFINE_RANGE(name, type)                                                                             \
+    static void tile_##name(const sh_matmul_job *job, size_t group, size_t token, int nt)                    \
+    {                                                                                                        \
+        DISPATCH_TILE(tile256, MAX_K_TILE, type, job, group, token, nt);                                     \
     }
 DEFINE_RANGE(q2_k, SH_Q2_K)
 DEFINE_RANGE(q3_k, SH_Q3_K)
@@ -219,12 +242,24 @@ DEFINE_RANGE(iq4_xs, SH_IQ4_XS)
 void SH_LEVEL(matmul_q8k)(const sh_matmul_job *job, size_t begin, size_t end)
 {
     switch ((int)job->w->dtype) {
-    case SH_Q2_K: run_tiles(job, begin, end, tile_q2_k, MAX_K_TILE); break;
-    case SH_Q3_K: run_tiles(job, begin, end, tile_q3_k, MAX_K_TILE); break;
-    case SH_Q4_K: run_tiles(job, begin, end, tile_q4_k, MAX_K_TILE); break;
-    case SH_Q5_K: run_tiles(job, begin, end, tile_q5_k, MAX_K_TILE); break;
-    case SH_Q6_K: run_tiles(job, begin, end, tile_q6_k, MAX_K_TILE); break;
-    case SH_IQ4_XS: run_tiles(job, begin, end, tile_iq4_xs, MAX_K_TILE); break;
+    case SH_Q2_K:
+        run_tiles(job, begin, end, tile_q2_k, MAX_K_TILE);
+        break;
+    case SH_Q3_K:
+        run_tiles(job, begin, end, tile_q3_k, MAX_K_TILE);
+        break;
+    case SH_Q4_K:
+        run_tiles(job, begin, end, tile_q4_k, MAX_K_TILE);
+        break;
+    case SH_Q5_K:
+        run_tiles(job, begin, end, tile_q5_k, MAX_K_TILE);
+        break;
+    case SH_Q6_K:
+        run_tiles(job, begin, end, tile_q6_k, MAX_K_TILE);
+        break;
+    case SH_IQ4_XS:
+        run_tiles(job, begin, end, tile_iq4_xs, MAX_K_TILE);
+        break;
     }
 }
 

@@ -1,6 +1,6 @@
-/* lanes_quant.h - products with packed blocks of 32 columns and activations SH_ACT_Q8; lane r is row r of a group of 16.
- * Packed layouts: pack.c. The codes of a block are unpacked to registers once and multiplied with all tokens of a tile.
- * Included once by each quant_<set>.c. */
+/* lanes_quant.h - products with packed blocks of 32 columns and activations SH_ACT_Q8; lane r is row r of a
+ * group of 16. Packed layouts: pack.c. The codes of a block are unpacked to registers once and multiplied
+ * with all tokens of a tile. Included once by each quant_<set>.c. */
 #ifndef SH_TENSOR_KERNELS_LANES_QUANT_H
 #define SH_TENSOR_KERNELS_LANES_QUANT_H
 
@@ -15,9 +15,18 @@ typedef struct block32 {
     vf d, m;
 } block32;
 
-SH_INLINE bool is_signed(enum sh_dtype t) { return t == SH_Q8_0 || t == SH_IQ4_NL || t == SH_MXFP4; }
-SH_INLINE bool has_min(enum sh_dtype t) { return t == SH_Q4_1 || t == SH_Q5_1; }
-SH_INLINE int largest_code(enum sh_dtype t) { return t == SH_Q5_0 || t == SH_Q5_1 ? 31 : 15; }
+SH_INLINE bool is_signed(enum sh_dtype t)
+{
+    return t == SH_Q8_0 || t == SH_IQ4_NL || t == SH_MXFP4;
+}
+SH_INLINE bool has_min(enum sh_dtype t)
+{
+    return t == SH_Q4_1 || t == SH_Q5_1;
+}
+SH_INLINE int largest_code(enum sh_dtype t)
+{
+    return t == SH_Q5_0 || t == SH_Q5_1 ? 31 : 15;
+}
 /* log2 of what the integer codes of the registers are too large by, -1 for nothing */
 SH_INLINE int offset_shift(enum sh_dtype t)
 {
@@ -71,7 +80,9 @@ SH_INLINE void unpack_block32(enum sh_dtype t, const uint8_t *p, size_t i, block
         SH_UNROLL
         for (int k = 0; k < 8; k++) out->w[k] = vb_signed(vb_load(p + 64 + 512 * i + 64 * k));
         break;
-    case SH_Q4_0: out->d = vf_load_f16(p + 32 * i), unpack_nibbles(p + 64 + 256 * i, out->w); break;
+    case SH_Q4_0:
+        out->d = vf_load_f16(p + 32 * i), unpack_nibbles(p + 64 + 256 * i, out->w);
+        break;
     case SH_IQ4_NL:
         out->d = vf_load_f16(p + 32 * i), unpack_nibbles(p + 64 + 256 * i, out->w);
         look_up_all(sh_iq4_levels, out->w);
@@ -84,7 +95,9 @@ SH_INLINE void unpack_block32(enum sh_dtype t, const uint8_t *p, size_t i, block
         out->d = vf_load_f16(p + 32 * i), unpack_nibbles(p + 128 + 320 * i, out->w);
         unpack_fifth_bits(p + 64 + 320 * i, out->w);
         break;
-    case SH_Q4_1: out->d = vf_load_f16(p), out->m = vf_load_f16(p + 32), unpack_nibbles(p + 64, out->w); break;
+    case SH_Q4_1:
+        out->d = vf_load_f16(p), out->m = vf_load_f16(p + 32), unpack_nibbles(p + 64, out->w);
+        break;
     case SH_Q5_1:
         out->d = vf_load_f16(p), out->m = vf_load_f16(p + 32), unpack_nibbles(p + 128, out->w);
         unpack_fifth_bits(p + 64, out->w);
@@ -126,10 +139,10 @@ SH_INLINE void tile32(enum sh_dtype t, const sh_matmul_job *job, size_t group, s
     for (int i = 0; i < nt; i++) store_group(job, group, token + (size_t)i, acc[i]);
 }
 
-#define DEFINE_RANGE(name, type)                                                                                   \
-    static void tile_##name(const sh_matmul_job *job, size_t group, size_t token, int nt)                          \
-    {                                                                                                              \
-        DISPATCH_TILE(tile32, MAX_TILE, type, job, group, token, nt);                                                        \
+#define DEFINE_RANGE(name, type)                                                                             \
+    static void tile_##name(const sh_matmul_job *job, size_t group, size_t token, int nt)                    \
+    {                                                                                                        \
+        DISPATCH_TILE(tile32, MAX_TILE, type, job, group, token, nt);                                        \
     }
 DEFINE_RANGE(q8_0, SH_Q8_0)
 DEFINE_RANGE(q4_0, SH_Q4_0)
@@ -142,13 +155,27 @@ DEFINE_RANGE(mxfp4, SH_MXFP4)
 void SH_LEVEL(matmul_q8)(const sh_matmul_job *job, size_t begin, size_t end)
 {
     switch ((int)job->w->dtype) {
-    case SH_Q8_0: run_tiles(job, begin, end, tile_q8_0, MAX_TILE); break;
-    case SH_Q4_0: run_tiles(job, begin, end, tile_q4_0, MAX_TILE); break;
-    case SH_Q4_1: run_tiles(job, begin, end, tile_q4_1, MAX_TILE); break;
-    case SH_Q5_0: run_tiles(job, begin, end, tile_q5_0, MAX_TILE); break;
-    case SH_Q5_1: run_tiles(job, begin, end, tile_q5_1, MAX_TILE); break;
-    case SH_IQ4_NL: run_tiles(job, begin, end, tile_iq4_nl, MAX_TILE); break;
-    case SH_MXFP4: run_tiles(job, begin, end, tile_mxfp4, MAX_TILE); break;
+    case SH_Q8_0:
+        run_tiles(job, begin, end, tile_q8_0, MAX_TILE);
+        break;
+    case SH_Q4_0:
+        run_tiles(job, begin, end, tile_q4_0, MAX_TILE);
+        break;
+    case SH_Q4_1:
+        run_tiles(job, begin, end, tile_q4_1, MAX_TILE);
+        break;
+    case SH_Q5_0:
+        run_tiles(job, begin, end, tile_q5_0, MAX_TILE);
+        break;
+    case SH_Q5_1:
+        run_tiles(job, begin, end, tile_q5_1, MAX_TILE);
+        break;
+    case SH_IQ4_NL:
+        run_tiles(job, begin, end, tile_iq4_nl, MAX_TILE);
+        break;
+    case SH_MXFP4:
+        run_tiles(job, begin, end, tile_mxfp4, MAX_TILE);
+        break;
     }
 }
 

@@ -34,13 +34,27 @@ void sh_ref_unpack32(enum sh_dtype t, const uint8_t *p, sh_ref_block32 *out)
     out->has_min = t == SH_Q4_1 || t == SH_Q5_1;
     out->m = out->has_min ? sh_get_f16(p + 2) : 0;
     switch ((int)t) {
-    case SH_Q8_0: memcpy(out->q, p + 2, 32); break;
-    case SH_Q4_0: nibbles(p + 2, out->q), offset(out->q, 32, 8); break;
-    case SH_Q4_1: nibbles(p + 4, out->q); break;
-    case SH_Q5_0: nibbles(p + 6, out->q), add_bits(sh_get_u32(p + 2), 16, out->q), offset(out->q, 32, 16); break;
-    case SH_Q5_1: nibbles(p + 8, out->q), add_bits(sh_get_u32(p + 4), 16, out->q); break;
-    case SH_IQ4_NL: nibbles(p + 2, out->q), look_up(sh_iq4_levels, out->q, 32); break;
-    case SH_MXFP4: nibbles(p + 1, out->q), look_up(sh_fp4_levels, out->q, 32); break;
+    case SH_Q8_0:
+        memcpy(out->q, p + 2, 32);
+        break;
+    case SH_Q4_0:
+        nibbles(p + 2, out->q), offset(out->q, 32, 8);
+        break;
+    case SH_Q4_1:
+        nibbles(p + 4, out->q);
+        break;
+    case SH_Q5_0:
+        nibbles(p + 6, out->q), add_bits(sh_get_u32(p + 2), 16, out->q), offset(out->q, 32, 16);
+        break;
+    case SH_Q5_1:
+        nibbles(p + 8, out->q), add_bits(sh_get_u32(p + 4), 16, out->q);
+        break;
+    case SH_IQ4_NL:
+        nibbles(p + 2, out->q), look_up(sh_iq4_levels, out->q, 32);
+        break;
+    case SH_MXFP4:
+        nibbles(p + 1, out->q), look_up(sh_fp4_levels, out->q, 32);
+        break;
     }
 }
 
@@ -85,7 +99,8 @@ static void unpack_q6_k(const uint8_t *p, sh_ref_block256 *out)
     out->d = sh_get_f16(p + 208);
     for (int i = 0; i < 256; i++) {
         int half = i / 128, k = i / 32 % 4;
-        int low = p[64 * half + 32 * (k & 1) + i % 32] >> 4 * (k >> 1) & 15, high = p[128 + 32 * half + i % 32] >> 2 * k & 3;
+        int low = p[64 * half + 32 * (k & 1) + i % 32] >> 4 * (k >> 1) & 15,
+            high = p[128 + 32 * half + i % 32] >> 2 * k & 3;
         out->q[i] = (int8_t)((low | high << 4) - 32);
     }
     for (int s = 0; s < 16; s++) out->scale[s] = (int8_t)p[192 + s];
@@ -107,11 +122,23 @@ void sh_ref_unpack256(enum sh_dtype t, const uint8_t *p, sh_ref_block256 *out)
     memset(out, 0, sizeof *out);
     out->has_min = t == SH_Q2_K || t == SH_Q4_K || t == SH_Q5_K;
     switch ((int)t) {
-    case SH_Q2_K: unpack_q2_k(p, out); break;
-    case SH_Q3_K: unpack_q3_k(p, out); break;
-    case SH_Q4_K: unpack_q4_k(p, NULL, p + 16, out); break;
-    case SH_Q5_K: unpack_q4_k(p, p + 16, p + 48, out); break;
-    case SH_Q6_K: unpack_q6_k(p, out); break;
-    case SH_IQ4_XS: unpack_iq4_xs(p, out); break;
+    case SH_Q2_K:
+        unpack_q2_k(p, out);
+        break;
+    case SH_Q3_K:
+        unpack_q3_k(p, out);
+        break;
+    case SH_Q4_K:
+        unpack_q4_k(p, NULL, p + 16, out);
+        break;
+    case SH_Q5_K:
+        unpack_q4_k(p, p + 16, p + 48, out);
+        break;
+    case SH_Q6_K:
+        unpack_q6_k(p, out);
+        break;
+    case SH_IQ4_XS:
+        unpack_iq4_xs(p, out);
+        break;
     }
 }

@@ -20,13 +20,13 @@ void sh_ref_add(float *y, const float *x, size_t n);
 void sh_ref_scale(float *y, float s, size_t n);
 void sh_ref_mul_add(float *y, const float *x, float s, size_t n);
 void sh_ref_softcap(float *y, float cap, size_t n);
-void sh_ref_rope(float *x, size_t n_heads, size_t head_dim, size_t n_rot, enum sh_rope_style style, const float *cos_t,
-                 const float *sin_t);
+void sh_ref_rope(float *x, size_t n_heads, size_t head_dim, size_t n_rot, enum sh_rope_style style,
+                 const float *cos_t, const float *sin_t);
 /* ref_act.c */
 void sh_ref_act_encode(enum sh_act_kind kind, const float *x, void *out, size_t n);
-/* n (at most 256) floats to int8 with one scale, which is returned: amax / 127; q = x * (127 / amax) to nearest even.
- * amax below 2^-100 gives scale 0 and zeros; an infinity or a NaN gives a NaN scale and zeros, so that it shows in every
- * product and is no undefined conversion. */
+/* n (at most 256) floats to int8 with one scale, which is returned: amax / 127; q = x * (127 / amax) to
+ * nearest even. amax below 2^-100 gives scale 0 and zeros; an infinity or a NaN gives a NaN scale and zeros,
+ * so that it shows in every product and is no undefined conversion. */
 float sh_ref_quantize_group(const float *x, int8_t *q, size_t n);
 /* ref_matmul.c */
 void sh_ref_matmul(const struct sh_matmul_job *job, size_t row_begin, size_t row_end);

@@ -31,7 +31,10 @@ static inline size_t fixture_levels(const sh_kernels *out[SH_CPU_LEVEL_COUNT])
     return n;
 }
 
-static inline float fixture_float(sh_rng *rng) { return (float)(sh_rng_unit(rng) * 2 - 1); }
+static inline float fixture_float(sh_rng *rng)
+{
+    return (float)(sh_rng_unit(rng) * 2 - 1);
+}
 
 static inline void fixture_floats(sh_rng *rng, float *x, size_t n)
 {
@@ -60,12 +63,25 @@ static inline const int *fixture_scales(enum sh_dtype t)
     static const int none[] = {-1}, at_0[] = {0, -1}, at_0_2[] = {0, 2, -1}, at_80_82[] = {80, 82, -1},
                      at_108[] = {108, -1}, at_208[] = {208, -1};
     switch ((int)t) {
-    case SH_Q4_1: case SH_Q5_1: case SH_Q4_K: case SH_Q5_K: return at_0_2;
-    case SH_Q2_K: return at_80_82;
-    case SH_Q3_K: return at_108;
-    case SH_Q6_K: return at_208;
-    case SH_Q4_0: case SH_Q5_0: case SH_Q8_0: case SH_IQ4_NL: case SH_IQ4_XS: return at_0;
-    default: return none;
+    case SH_Q4_1:
+    case SH_Q5_1:
+    case SH_Q4_K:
+    case SH_Q5_K:
+        return at_0_2;
+    case SH_Q2_K:
+        return at_80_82;
+    case SH_Q3_K:
+        return at_108;
+    case SH_Q6_K:
+        return at_208;
+    case SH_Q4_0:
+    case SH_Q5_0:
+    case SH_Q8_0:
+    case SH_IQ4_NL:
+    case SH_IQ4_XS:
+        return at_0;
+    default:
+        return none;
     }
 }
 
@@ -75,14 +91,23 @@ static inline void fixture_plain(enum sh_dtype t, sh_rng *rng, uint8_t *p)
 {
     float v = fixture_float(rng);
     switch ((int)t) {
-    case SH_F32: memcpy(p, &v, 4); break;
-    case SH_F16: sh_put_u16(p, sh_f32_to_f16(v)); break;
-    case SH_BF16: sh_put_u16(p, sh_f32_to_bf16(v)); break;
-    case SH_F64: sh_put_f64(p, (double)v); break;
+    case SH_F32:
+        memcpy(p, &v, 4);
+        break;
+    case SH_F16:
+        sh_put_u16(p, sh_f32_to_f16(v));
+        break;
+    case SH_BF16:
+        sh_put_u16(p, sh_f32_to_bf16(v));
+        break;
+    case SH_F64:
+        sh_put_f64(p, (double)v);
+        break;
     }
 }
 
-/* One block of the type with finite values. ONES: every code bit set and the largest scale; MINIMA: bytes 0x80. */
+/* One block of the type with finite values. ONES: every code bit set and the largest scale; MINIMA: bytes
+ * 0x80. */
 static inline void fixture_block(enum sh_dtype t, enum fixture_kind kind, sh_rng *rng, uint8_t *p)
 {
     const sh_dtype_info *info = &sh_dtypes[t];
@@ -93,9 +118,15 @@ static inline void fixture_block(enum sh_dtype t, enum fixture_kind kind, sh_rng
     }
     for (bool finite = false; !finite;) {
         for (size_t i = 0; i < info->block_bytes; i++)
-            p[i] = kind == FIXTURE_RANDOM ? (uint8_t)sh_rng_u64(rng) : kind == FIXTURE_ONES ? 0xff : kind == FIXTURE_MINIMA ? 0x80 : 0;
+            p[i] = kind == FIXTURE_RANDOM   ? (uint8_t)sh_rng_u64(rng)
+                   : kind == FIXTURE_ONES   ? 0xff
+                   : kind == FIXTURE_MINIMA ? 0x80
+                                            : 0;
         for (const int *s = fixture_scales(t); *s >= 0; s++) {
-            float d = kind == FIXTURE_RANDOM ? fixture_float(rng) * 0.02f : kind == FIXTURE_ONES ? 65504 : kind == FIXTURE_MINIMA ? -0x1p-24f : 0;
+            float d = kind == FIXTURE_RANDOM   ? fixture_float(rng) * 0.02f
+                      : kind == FIXTURE_ONES   ? 65504
+                      : kind == FIXTURE_MINIMA ? -0x1p-24f
+                                               : 0;
             sh_put_u16(p + *s, sh_f32_to_f16(d));
         }
         if (t == SH_MXFP4) p[0] = (uint8_t)(kind == FIXTURE_ZERO ? 0 : 110 + sh_rng_u64(rng) % 30);
@@ -106,8 +137,10 @@ static inline void fixture_block(enum sh_dtype t, enum fixture_kind kind, sh_rng
     }
 }
 
-/* Rows of mixed blocks: mostly random, now and then one of the extreme kinds; row 1 is all zero, row 2 all extreme. */
-static inline uint8_t *fixture_weight(enum sh_dtype t, size_t n_rows, size_t n_cols, sh_rng *rng, bool allow_extremes)
+/* Rows of mixed blocks: mostly random, now and then one of the extreme kinds; row 1 is all zero, row 2 all
+ * extreme. */
+static inline uint8_t *fixture_weight(enum sh_dtype t, size_t n_rows, size_t n_cols, sh_rng *rng,
+                                      bool allow_extremes)
 {
     const sh_dtype_info *info = &sh_dtypes[t];
     size_t per_row = n_cols / info->block_elements;
@@ -115,7 +148,8 @@ static inline uint8_t *fixture_weight(enum sh_dtype t, size_t n_rows, size_t n_c
     for (size_t r = 0; w && r < n_rows; r++)
         for (size_t b = 0; b < per_row; b++, p += info->block_bytes) {
             enum fixture_kind kind = FIXTURE_RANDOM;
-            if (allow_extremes && sh_rng_u64(rng) % 13 == 0) kind = (enum fixture_kind)(sh_rng_u64(rng) % FIXTURE_KIND_COUNT);
+            if (allow_extremes && sh_rng_u64(rng) % 13 == 0)
+                kind = (enum fixture_kind)(sh_rng_u64(rng) % FIXTURE_KIND_COUNT);
             if (allow_extremes && r == 1) kind = FIXTURE_ZERO;
             if (allow_extremes && r == 2) kind = FIXTURE_ONES;
             fixture_block(t, kind, rng, p);

@@ -1,4 +1,5 @@
-/* test_attention.c - every level equals the reference bit for bit, for every cache type, and the reference is right. */
+/* test_attention.c - every level equals the reference bit for bit, for every cache type, and the reference is
+ * right. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -19,7 +20,8 @@ typedef struct scene {
 } scene;
 
 /* Unwritten places are NaN, so that whoever uses one is found out. */
-static void open_scene(scene *s, const sh_kernels *k, enum sh_kv_type type, uint32_t dim, size_t written, uint64_t seed)
+static void open_scene(scene *s, const sh_kernels *k, enum sh_kv_type type, uint32_t dim, size_t written,
+                       uint64_t seed)
 {
     sh_rng rng = {seed};
     size_t bytes = sh_kv_head_bytes(type, dim, N_CTX);
@@ -35,7 +37,8 @@ static void open_scene(scene *s, const sh_kernels *k, enum sh_kv_type type, uint
     fixture_floats(&rng, s->q, MAX_QUERIES * MAX_DIM);
     fixture_floats(&rng, s->k, N_CTX * MAX_DIM);
     fixture_floats(&rng, s->v, N_CTX * MAX_DIM);
-    for (size_t pos = 0; pos < written; pos++) k->kv_write(&s->kv, pos, s->k + pos * MAX_DIM, s->v + pos * MAX_DIM);
+    for (size_t pos = 0; pos < written; pos++)
+        k->kv_write(&s->kv, pos, s->k + pos * MAX_DIM, s->v + pos * MAX_DIM);
 }
 
 static void close_scene(scene *s)
@@ -45,18 +48,21 @@ static void close_scene(scene *s)
 
 enum shape { CAUSAL, SAME, WINDOW, SCATTERED, SHAPE_COUNT };
 
-static void ask(scene *s, const sh_kernels *k, enum shape shape, size_t n, size_t written, float slope, float softcap)
+static void ask(scene *s, const sh_kernels *k, enum shape shape, size_t n, size_t written, float slope,
+                float softcap)
 {
     sh_rng rng = {n * 7 + written};
     for (size_t i = 0; i < n; i++) {
         uint32_t end = (uint32_t)written, begin = 0;
-        if (shape == CAUSAL || shape == WINDOW) end = (uint32_t)(written > n ? written - n + i + 1 : 1 + i % written);
+        if (shape == CAUSAL || shape == WINDOW)
+            end = (uint32_t)(written > n ? written - n + i + 1 : 1 + i % written);
         if (shape == WINDOW) begin = end > 21 ? end - 21 : 0;
         if (shape == SCATTERED) {
             begin = (uint32_t)(sh_rng_u64(&rng) % written);
             end = begin + 1 + (uint32_t)(sh_rng_u64(&rng) % (written - begin));
         }
-        s->queries[i] = (sh_attention_query){s->q + i * MAX_DIM, s->out + i * MAX_DIM, begin, end, slope * (float)(i + 1)};
+        s->queries[i] = (sh_attention_query){s->q + i * MAX_DIM, s->out + i * MAX_DIM, begin, end,
+                                             slope * (float)(i + 1)};
     }
     s->job.kv = &s->kv, s->job.queries = s->queries, s->job.n_queries = n;
     s->job.scale = 0.125f, s->job.softcap = softcap;
@@ -78,8 +84,10 @@ static void compare(const sh_kernels *k, enum sh_kv_type type, uint32_t dim, siz
                 ask(&a, sh_kernels_get(SH_CPU_REF), (enum shape)shape, counts[c], written, slope, softcap);
                 ask(&b, k, (enum shape)shape, counts[c], written, slope, softcap);
                 if (!fixture_all_same(a.out, b.out, MAX_QUERIES * MAX_DIM, &where)) {
-                    printf("%s type %d dim %u, %zu positions, %zu queries, shape %d, extra %d: query %zu element %zu\n",
-                           k->name, (int)type, dim, written, counts[c], shape, extra, where / MAX_DIM, where % MAX_DIM);
+                    printf("%s type %d dim %u, %zu positions, %zu queries, shape %d, extra %d: query %zu "
+                           "element %zu\n",
+                           k->name, (int)type, dim, written, counts[c], shape, extra, where / MAX_DIM,
+                           where % MAX_DIM);
                     fail();
                 }
                 for (size_t i = 0; i < dim; i++) assert_true(a.out[i] == a.out[i]);
@@ -137,7 +145,8 @@ static void test_layout(void **state)
     open_scene(&s, sh_kernels_get(SH_CPU_REF), SH_KV_F32, 20, 33, 1);
     for (size_t pos = 0; pos < 33; pos++)
         for (size_t e = 0; e < 20; e++) {
-            assert_true(((float *)s.kv.keys)[((pos / 16) * 20 + e) * 16 + pos % 16] == s.k[pos * MAX_DIM + e]);
+            assert_true(((float *)s.kv.keys)[((pos / 16) * 20 + e) * 16 + pos % 16] ==
+                        s.k[pos * MAX_DIM + e]);
             assert_true(((float *)s.kv.values)[pos * 20 + e] == s.v[pos * MAX_DIM + e]);
         }
     assert_int_equal(sh_kv_head_bytes(SH_KV_F16, 64, 32), 2 * 64 * 32 * 2);
@@ -148,7 +157,9 @@ static void test_layout(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_reference_is_right), cmocka_unit_test(test_levels_agree), cmocka_unit_test(test_layout),
+        cmocka_unit_test(test_reference_is_right),
+        cmocka_unit_test(test_levels_agree),
+        cmocka_unit_test(test_layout),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,4 +1,5 @@
-/* test_kernels.c - norms, softmax, activations, rope and act_encode: every level equals the reference bit for bit. */
+/* test_kernels.c - norms, softmax, activations, rope and act_encode: every level equals the reference bit for
+ * bit. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -19,13 +20,15 @@ typedef struct inputs {
 /* kind 0: ordinary; 1: with infinities, NaN, zeros of both signs, subnormals; 2: all -inf */
 static void fill(inputs *in, size_t n, int kind, uint64_t seed)
 {
-    static const float special[] = {INFINITY, -INFINITY, NAN, 0, -0.0f, 1e-40f, -1e-45f, 3e38f, -3e38f, 88.7f, -103.9f};
+    static const float special[] = {INFINITY, -INFINITY, NAN,    0,     -0.0f,  1e-40f,
+                                    -1e-45f,  3e38f,     -3e38f, 88.7f, -103.9f};
     sh_rng rng = {seed};
     fixture_floats(&rng, in->x, MAX + GUARD);
     fixture_floats(&rng, in->gain, MAX + GUARD);
     fixture_floats(&rng, in->bias, MAX + GUARD);
     for (size_t i = 0; i < n; i++) {
-        if (kind == 1 && sh_rng_u64(&rng) % 7 == 0) in->x[i] = special[sh_rng_u64(&rng) % (sizeof special / sizeof special[0])];
+        if (kind == 1 && sh_rng_u64(&rng) % 7 == 0)
+            in->x[i] = special[sh_rng_u64(&rng) % (sizeof special / sizeof special[0])];
         if (kind == 2) in->x[i] = -INFINITY;
     }
 }
@@ -33,25 +36,80 @@ static void fill(inputs *in, size_t n, int kind, uint64_t seed)
 /* One operation in place over in->x. */
 typedef void (*operation)(const sh_kernels *k, inputs *in, size_t n);
 
-static void op_rms(const sh_kernels *k, inputs *in, size_t n) { k->rms_norm(in->x, in->x, in->gain, n, 1e-6f, false); }
-static void op_rms_gemma(const sh_kernels *k, inputs *in, size_t n) { k->rms_norm(in->x, in->x, in->gain, n, 1e-5f, true); }
-static void op_rms_plain(const sh_kernels *k, inputs *in, size_t n) { k->rms_norm(in->x, in->x, NULL, n, 1e-5f, false); }
-static void op_layer(const sh_kernels *k, inputs *in, size_t n) { k->layer_norm(in->x, in->x, in->gain, in->bias, n, 1e-5f); }
-static void op_layer_plain(const sh_kernels *k, inputs *in, size_t n) { k->layer_norm(in->x, in->x, NULL, NULL, n, 1e-12f); }
-static void op_softmax(const sh_kernels *k, inputs *in, size_t n) { k->softmax(in->x, n); }
-static void op_silu(const sh_kernels *k, inputs *in, size_t n) { k->activate(SH_ACTIVATION_SILU, in->x, in->bias, n); }
-static void op_gelu(const sh_kernels *k, inputs *in, size_t n) { k->activate(SH_ACTIVATION_GELU_ERF, in->x, NULL, n); }
-static void op_gelu_tanh(const sh_kernels *k, inputs *in, size_t n) { k->activate(SH_ACTIVATION_GELU_TANH, in->x, in->gain, n); }
-static void op_relu(const sh_kernels *k, inputs *in, size_t n) { k->activate(SH_ACTIVATION_RELU, in->x, NULL, n); }
-static void op_add(const sh_kernels *k, inputs *in, size_t n) { k->add(in->x, in->bias, n); }
-static void op_scale(const sh_kernels *k, inputs *in, size_t n) { k->scale(in->x, 0.3f, n); }
-static void op_mul_add(const sh_kernels *k, inputs *in, size_t n) { k->mul_add(in->x, in->bias, 0.7f, n); }
-static void op_softcap(const sh_kernels *k, inputs *in, size_t n) { k->softcap(in->x, 30, n); }
+static void op_rms(const sh_kernels *k, inputs *in, size_t n)
+{
+    k->rms_norm(in->x, in->x, in->gain, n, 1e-6f, false);
+}
+static void op_rms_gemma(const sh_kernels *k, inputs *in, size_t n)
+{
+    k->rms_norm(in->x, in->x, in->gain, n, 1e-5f, true);
+}
+static void op_rms_plain(const sh_kernels *k, inputs *in, size_t n)
+{
+    k->rms_norm(in->x, in->x, NULL, n, 1e-5f, false);
+}
+static void op_layer(const sh_kernels *k, inputs *in, size_t n)
+{
+    k->layer_norm(in->x, in->x, in->gain, in->bias, n, 1e-5f);
+}
+static void op_layer_plain(const sh_kernels *k, inputs *in, size_t n)
+{
+    k->layer_norm(in->x, in->x, NULL, NULL, n, 1e-12f);
+}
+static void op_softmax(const sh_kernels *k, inputs *in, size_t n)
+{
+    k->softmax(in->x, n);
+}
+static void op_silu(const sh_kernels *k, inputs *in, size_t n)
+{
+    k->activate(SH_ACTIVATION_SILU, in->x, in->bias, n);
+}
+static void op_gelu(const sh_kernels *k, inputs *in, size_t n)
+{
+    k->activate(SH_ACTIVATION_GELU_ERF, in->x, NULL, n);
+}
+static void op_gelu_tanh(const sh_kernels *k, inputs *in, size_t n)
+{
+    k->activate(SH_ACTIVATION_GELU_TANH, in->x, in->gain, n);
+}
+static void op_relu(const sh_kernels *k, inputs *in, size_t n)
+{
+    k->activate(SH_ACTIVATION_RELU, in->x, NULL, n);
+}
+static void op_add(const sh_kernels *k, inputs *in, size_t n)
+{
+    k->add(in->x, in->bias, n);
+}
+static void op_scale(const sh_kernels *k, inputs *in, size_t n)
+{
+    k->scale(in->x, 0.3f, n);
+}
+static void op_mul_add(const sh_kernels *k, inputs *in, size_t n)
+{
+    k->mul_add(in->x, in->bias, 0.7f, n);
+}
+static void op_softcap(const sh_kernels *k, inputs *in, size_t n)
+{
+    k->softcap(in->x, 30, n);
+}
 
-static const struct { const char *name; operation run; } operations[] = {
-    {"rms_norm", op_rms}, {"rms_norm + 1", op_rms_gemma}, {"rms_norm without gain", op_rms_plain}, {"layer_norm", op_layer},
-    {"layer_norm plain", op_layer_plain}, {"softmax", op_softmax}, {"silu", op_silu}, {"gelu_erf", op_gelu},
-    {"gelu_tanh", op_gelu_tanh}, {"relu", op_relu}, {"add", op_add}, {"scale", op_scale}, {"mul_add", op_mul_add},
+static const struct {
+    const char *name;
+    operation run;
+} operations[] = {
+    {"rms_norm", op_rms},
+    {"rms_norm + 1", op_rms_gemma},
+    {"rms_norm without gain", op_rms_plain},
+    {"layer_norm", op_layer},
+    {"layer_norm plain", op_layer_plain},
+    {"softmax", op_softmax},
+    {"silu", op_silu},
+    {"gelu_erf", op_gelu},
+    {"gelu_tanh", op_gelu_tanh},
+    {"relu", op_relu},
+    {"add", op_add},
+    {"scale", op_scale},
+    {"mul_add", op_mul_add},
     {"softcap", op_softcap},
 };
 
@@ -71,8 +129,9 @@ static void test_operations(void **state)
                     operations[o].run(levels[l], b, sizes[s]);
                     /* the guard behind n is compared too: nothing was written there */
                     if (!fixture_all_same(a->x, b->x, sizes[s] + GUARD, &where)) {
-                        printf("%s %s n %zu kind %d: element %zu is %a, want %a\n", levels[l]->name, operations[o].name,
-                               sizes[s], kind, where, (double)b->x[where], (double)a->x[where]);
+                        printf("%s %s n %zu kind %d: element %zu is %a, want %a\n", levels[l]->name,
+                               operations[o].name, sizes[s], kind, where, (double)b->x[where],
+                               (double)a->x[where]);
                         fail();
                     }
                 }
@@ -90,13 +149,16 @@ static void test_reference_is_right(void **state)
     enum { N = 100 };
     double sum = 0, squares = 0, var = 0, total = 0;
     fill(in, N, 0, 5);
-    for (int i = 0; i < N; i++) sum += in->x[i], squares += (double)in->x[i] * in->x[i], total += exp(in->x[i]);
+    for (int i = 0; i < N; i++)
+        sum += in->x[i], squares += (double)in->x[i] * in->x[i], total += exp(in->x[i]);
     for (int i = 0; i < N; i++) var += (in->x[i] - sum / N) * (in->x[i] - sum / N);
     ref->rms_norm(y, in->x, in->gain, N, 1e-3f, true);
-    for (int i = 0; i < N; i++) assert_float_equal(y[i], in->x[i] / sqrt(squares / N + 1e-3) * (in->gain[i] + 1.0), 1e-5);
+    for (int i = 0; i < N; i++)
+        assert_float_equal(y[i], in->x[i] / sqrt(squares / N + 1e-3) * (in->gain[i] + 1.0), 1e-5);
     ref->layer_norm(y, in->x, in->gain, in->bias, N, 1e-3f);
     for (int i = 0; i < N; i++)
-        assert_float_equal(y[i], (in->x[i] - sum / N) / sqrt(var / N + 1e-3) * in->gain[i] + in->bias[i], 1e-5);
+        assert_float_equal(y[i], (in->x[i] - sum / N) / sqrt(var / N + 1e-3) * in->gain[i] + in->bias[i],
+                           1e-5);
     memcpy(y, in->x, sizeof y);
     ref->softmax(y, N);
     for (int i = 0; i < N; i++) assert_float_equal(y[i], exp(in->x[i]) / total, 1e-6);
@@ -125,7 +187,8 @@ static void check_rope(const sh_kernels *k, size_t head_dim, size_t n_rot, enum 
     assert_true(fixture_all_same(a, b, HEADS * head_dim, &where));
     for (size_t h = 0; h < HEADS; h++)
         for (size_t j = 0; j < n_rot / 2; j++) {
-            size_t i0 = h * head_dim + (style == SH_ROPE_HALF ? j : 2 * j), i1 = i0 + (style == SH_ROPE_HALF ? n_rot / 2 : 1);
+            size_t i0 = h * head_dim + (style == SH_ROPE_HALF ? j : 2 * j),
+                   i1 = i0 + (style == SH_ROPE_HALF ? n_rot / 2 : 1);
             assert_float_equal(a[i0], plain[i0] * c[j] - plain[i1] * s[j], 1e-5);
             assert_float_equal(a[i1], plain[i0] * s[j] + plain[i1] * c[j], 1e-5);
         }
@@ -173,14 +236,16 @@ static void test_act_encode(void **state)
     sh_free(in);
 }
 
-/* Every step-th of all 2^32 floats, and everything near the ends of the ranges, through the vector functions. */
+/* Every step-th of all 2^32 floats, and everything near the ends of the ranges, through the vector functions.
+ */
 static void test_vector_functions(void **state)
 {
     (void)state;
     enum { N = 4096, STEP = 997 };
     const sh_kernels *levels[SH_CPU_LEVEL_COUNT];
     size_t n_levels = fixture_levels(levels), where = 0;
-    static const enum sh_activation acts[] = {SH_ACTIVATION_SILU, SH_ACTIVATION_GELU_TANH, SH_ACTIVATION_GELU_ERF};
+    static const enum sh_activation acts[] = {SH_ACTIVATION_SILU, SH_ACTIVATION_GELU_TANH,
+                                              SH_ACTIVATION_GELU_ERF};
     float (*const scalar[])(float) = {sh_siluf, sh_gelu_tanhf, sh_gelu_erff};
     static float x[N], y[N], want[N];
     for (uint64_t u = 0; u < UINT64_C(1) << 32; u += (uint64_t)N * STEP) {
@@ -202,8 +267,11 @@ static void test_vector_functions(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_operations), cmocka_unit_test(test_reference_is_right), cmocka_unit_test(test_rope),
-        cmocka_unit_test(test_act_encode), cmocka_unit_test(test_vector_functions),
+        cmocka_unit_test(test_operations),
+        cmocka_unit_test(test_reference_is_right),
+        cmocka_unit_test(test_rope),
+        cmocka_unit_test(test_act_encode),
+        cmocka_unit_test(test_vector_functions),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

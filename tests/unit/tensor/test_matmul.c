@@ -1,4 +1,5 @@
-/* test_matmul.c - every level, thread count and tiling gives the bits of the reference, and the reference is right. */
+/* test_matmul.c - every level, thread count and tiling gives the bits of the reference, and the reference is
+ * right. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -17,7 +18,8 @@ typedef struct problem {
     float *x; /* [n_tokens, n_cols] */
 } problem;
 
-static problem make_problem(enum sh_dtype t, size_t n_rows, size_t n_cols, size_t n_tokens, uint64_t seed, bool extremes)
+static problem make_problem(enum sh_dtype t, size_t n_rows, size_t n_cols, size_t n_tokens, uint64_t seed,
+                            bool extremes)
 {
     sh_rng rng = {seed};
     problem p = {t, n_rows, n_cols, n_tokens, fixture_weight(t, n_rows, n_cols, &rng, extremes), NULL};
@@ -57,7 +59,8 @@ static float *multiply(const sh_kernels *k, sh_pool *pool, const problem *p)
     sh_matmul_out out = {w, y, y_stride};
     sh_matmul(k, pool, act, p->n_tokens, &out, 1);
     for (size_t t = 0; t < p->n_tokens; t++)
-        for (size_t i = p->n_rows; i < y_stride; i++) assert_true(y[t * y_stride + i] == -77); /* nothing beyond the row */
+        for (size_t i = p->n_rows; i < y_stride; i++)
+            assert_true(y[t * y_stride + i] == -77); /* nothing beyond the row */
     sh_free(act);
     sh_weight_free(w);
     return y;
@@ -119,15 +122,16 @@ static void expect_same(const sh_kernels *k, sh_pool *pool, const problem *p, co
     bool same = fixture_all_same(want, y, p->n_tokens * y_stride, &where);
     if (!same)
         printf("%s %s %zux%zu, %zu tokens, %zu threads: token %zu row %zu is %a, want %a\n", k->name,
-               sh_dtypes[p->t].name, p->n_rows, p->n_cols, p->n_tokens, sh_pool_threads(pool), where / y_stride,
-               where % y_stride, (double)y[where], (double)want[where]);
+               sh_dtypes[p->t].name, p->n_rows, p->n_cols, p->n_tokens, sh_pool_threads(pool),
+               where / y_stride, where % y_stride, (double)y[where], (double)want[where]);
     assert_true(same);
     sh_free(y);
 }
 
 static void check_levels(enum sh_dtype t, sh_pool *const pools[4])
 {
-    static const size_t shapes[][2] = {{1, 32}, {16, 64}, {37, 96}, {3, 256}, {48, 512}, {50, 1280}, {5, 8192}, {33, 1056}, {2, 17}};
+    static const size_t shapes[][2] = {{1, 32},    {16, 64},  {37, 96},   {3, 256}, {48, 512},
+                                       {50, 1280}, {5, 8192}, {33, 1056}, {2, 17}};
     static const size_t tokens[] = {1, 2, 3, 7, 16, 21, 64};
     const sh_kernels *levels[SH_CPU_LEVEL_COUNT];
     size_t n_levels = fixture_levels(levels);
