@@ -1,0 +1,15 @@
+# The measuring programs of bench/: built with -DSHOAL_BENCH=ON, or one by one (`ninja make_model`).
+# They are no tests: their results depend on the machine and on what else it does. bench/README.md tells how to run them.
+option(SHOAL_BENCH "Build the measuring programs of bench/" OFF)
+if(TARGET sh_engine)
+  file(GLOB sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/bench/*.c)
+  foreach(source IN LISTS sources)
+    get_filename_component(name ${source} NAME_WE)
+    add_executable(${name} ${source})
+    target_link_libraries(${name} PRIVATE sh_engine)
+    set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/bench)
+    if(NOT SHOAL_BENCH)
+      set_target_properties(${name} PROPERTIES EXCLUDE_FROM_ALL TRUE)
+    endif()
+  endforeach()
+endif()
