@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "base/mem.h"
+#include "cli/help.h"
 
 const sh_opt sh_common_opts[] = {
     {"json", 0, SH_OPT_FLAG, NULL, "print one JSON document (or JSON lines for streams)", 0, 0, false},
@@ -35,6 +36,32 @@ static int usage(const sh_command *cmd, sh_err *err, const char *what, const cha
                    expected, cmd->name);
 }
 
+/* The option of a command whose name is nearest to a word that is none; NULL when none is near. */
+static const char *nearest_opt(const sh_command *cmd, const char *name)
+{
+    const char *nearest = NULL;
+    unsigned best = 99;
+    for (int common = 0; common < 2; common++)
+        for (const sh_opt *o = common ? sh_common_opts : cmd->opts; o && o->name; o++) {
+            unsigned d = sh_word_distance(name, o->name);
+            if (d < best) best = d, nearest = o->name;
+        }
+    return sh_word_is_near(best, strlen(name)) ? nearest : NULL;
+}
+
+static int unknown_opt(const sh_command *cmd, const char *word, sh_err *err)
+{
+    char name[32] = "";
+    size_t n = word[1] == '-' ? strcspn(word + 2, "=") : 0;
+    if (n && n < sizeof name) memcpy(name, word + 2, n), name[n] = 0;
+    const char *nearest = *name ? nearest_opt(cmd, name) : NULL;
+    if (nearest)
+        return sh_fail(err, SH_E_INVALID, "%s: unknown option %.80s (did you mean --%s?)", cmd->name, word,
+                       nearest);
+    return sh_fail(err, SH_E_INVALID, "%s: unknown option %.80s ('shoal help %s' lists them)", cmd->name,
+                   word, cmd->name);
+}
+
 static bool is_choice(const char *choices, const char *v)
 {
     size_t n = strlen(v);
@@ -57,12 +84,13 @@ static int check_value(const sh_command *cmd, const sh_opt *o, const char *v, do
         *num = strtod(v, &end);
     }
     if (o->kind == SH_OPT_CHOICE && !is_choice(o->value, v))
-        return sh_fail(err, SH_E_INVALID, "--%s: '%s' is not one of %s", o->name, v, o->value);
+        return sh_fail(err, SH_E_INVALID, "--%s: '%.80s' is not one of %s", o->name, v, o->value);
     if (o->kind != SH_OPT_INT && o->kind != SH_OPT_NUM) return SH_OK;
     const char *kind = o->kind == SH_OPT_INT ? "a whole number" : "a number";
     if (errno || end == v || *end || !(*num >= o->lo && *num <= o->hi))
-        return sh_fail(err, SH_E_INVALID, "--%s: '%s' (expected %s from %.10g to %.10g, see 'shoal help %s')",
-                       o->name, v, kind, o->lo, o->hi, cmd->name);
+        return sh_fail(err, SH_E_INVALID,
+                       "--%s: '%.80s' (expected %s from %.16g to %.16g; see 'shoal help %s')", o->name, v,
+                       kind, o->lo, o->hi, cmd->name);
     return SH_OK;
 }
 
@@ -98,7 +126,7 @@ static int parse_opt(sh_args *a, int argc, char **argv, int *i, sh_err *err)
         if (o && o->kind == SH_OPT_FLAG && inline_value)
             o = NULL; /* bundled letters are not supported: say so as unknown */
     }
-    if (!o) return usage(a->cmd, err, "unknown option ", word, "an option of this command");
+    if (!o) return unknown_opt(a->cmd, word, err);
     if (o->kind == SH_OPT_FLAG) {
         if (inline_value) return usage(a->cmd, err, "a value was given to the flag --", o->name, "none");
         return add_value(a, o, "", 1, err);

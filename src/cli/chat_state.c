@@ -80,26 +80,77 @@ static int encode_from(const sh_chat_state *c, size_t first, sh_token **ids, siz
     return rc;
 }
 
-/* The longest tail of the conversation that leaves room for an answer. */
+size_t sh_chat_next_turn(const json_t *messages, size_t i)
+{
+    size_t n = json_array_size(messages);
+    for (i++; i < n; i++) {
+        const char *role = json_string_value(json_object_get(json_array_get(messages, i), "role"));
+        if (role && strcmp(role, "user") == 0) return i;
+    }
+    return n;
+}
+
+static void note_dropped(sh_chat_state *c, bool dropped)
+{
+    if (dropped && !c->told_dropped && !c->cli->quiet)
+        fputs("(the beginning of this conversation no longer fits the context and is left out)\n",
+              c->cli->diag);
+    c->told_dropped = dropped;
+}
+
+/* The longest tail of the conversation, in whole turns, that leaves a quarter of the context for the answer;
+ * the last turn alone may take more. */
 static int encode_fitting(sh_chat_state *c, sh_token **ids, size_t *n, sh_err *err)
 {
-    size_t room = c->n_ctx - c->n_ctx / 4, last = json_array_size(c->messages) - 1;
-    for (size_t first = 0;; first += 2) {
+    size_t room = c->n_ctx - c->n_ctx / 4, n_messages = json_array_size(c->messages);
+    for (size_t first = 0;;) {
         int rc = encode_from(c, first, ids, n, err);
         if (rc < 0) return rc;
-        if (*n <= room || (first >= last && *n < c->n_ctx)) {
-            if (first && !c->told_dropped && !c->cli->quiet)
-                fputs("(the beginning of this conversation no longer fits the context and is left out)\n",
-                      c->cli->diag);
-            c->told_dropped = first > 0;
-            return SH_OK;
-        }
+        size_t next = sh_chat_next_turn(c->messages, first);
+        bool is_last = next >= n_messages;
+        if (*n <= room || (is_last && *n < c->n_ctx)) return note_dropped(c, first > 0), SH_OK;
         sh_free(*ids);
         *ids = NULL;
-        if (first >= last)
+        if (is_last)
             return sh_fail(err, SH_E_RANGE, "the message has %zu tokens and the context holds %u (see --ctx)",
                            *n, c->n_ctx);
+        first = next;
     }
+}
+
+/* One line of JSON for an answer: the message and its statistics. */
+static int print_json_line(const sh_chat_state *c, const json_t *message, sh_err *err)
+{
+    json_t *doc = json_copy((json_t *)message), *stats = sh_generated_stats(&c->last);
+    sh_buf line = {0};
+    json_object_update(doc, stats);
+    int rc = sh_json_write(&line, doc, 0, err);
+    if (rc == SH_OK) fprintf(c->cli->out, "%s\n", line.p);
+    sh_buf_clear(&line);
+    json_decref(stats);
+    json_decref(doc);
+    return rc;
+}
+
+static int keep_answer(sh_chat_state *c, sh_err *err)
+{
+    json_t *text = json_stringn(c->last.text.p ? c->last.text.p : "", c->last.text.n);
+    json_t *message = json_pack("{s:s,s:o}", "role", "assistant", "content", text);
+    if (!message || json_array_append(c->messages, message) != 0) {
+        json_decref(message);
+        return sh_fail_nomem(err, c->last.text.n);
+    }
+    int rc = SH_OK;
+    if (c->cli->json)
+        rc = print_json_line(c, message, err);
+    else
+        fputs(c->last.finish == SH_FINISH_CANCELLED ? " ...\n" : "\n", c->cli->out);
+    json_decref(message);
+    if (fflush(c->cli->out) != 0 && rc == SH_OK)
+        rc = sh_fail(err, SH_E_IO, "the output could not be written");
+    /* With a fixed seed every turn would draw the same numbers: each takes the next stream. */
+    c->sampling.seed++;
+    return rc;
 }
 
 static int answer(sh_chat_state *c, sh_err *err)
@@ -116,35 +167,39 @@ static int answer(sh_chat_state *c, sh_err *err)
                            .max_tokens = c->max_tokens,
                            .stop = &stop,
                            .n_stop = stop ? 1 : 0,
-                           .is_reply = true};
+                           .is_reply = true,
+                           .silent = c->cli->json};
     rc = sh_generate(&c->last, c->cli, &job, err);
     sh_free(ids);
-    if (rc < 0) return rc;
-    fputs(c->last.finish == SH_FINISH_CANCELLED ? " ...\n" : "\n", c->cli->out);
-    fflush(c->cli->out);
-    json_t *text = json_stringn(c->last.text.p ? c->last.text.p : "", c->last.text.n);
-    json_array_append_new(c->messages, json_pack("{s:s,s:o}", "role", "assistant", "content", text));
-    /* With a fixed seed every turn would draw the same numbers: each takes the next stream. */
-    c->sampling.seed++;
-    return SH_OK;
+    return rc < 0 ? rc : keep_answer(c, err);
 }
 
 int sh_chat_say(sh_chat_state *c, const char *text, sh_err *err)
 {
+    size_t n = json_array_size(c->messages);
     json_t *content = json_string(text);
     if (!content) return sh_fail(err, SH_E_INVALID, "the message is not valid UTF-8");
     json_array_append_new(c->messages, json_pack("{s:s,s:o}", "role", "user", "content", content));
     int rc = answer(c, err);
-    if (rc < 0) json_array_remove(c->messages, json_array_size(c->messages) - 1);
+    if (rc < 0)
+        while (json_array_size(c->messages) > n) json_array_remove(c->messages, n);
     return rc;
 }
 
 int sh_chat_retry(sh_chat_state *c, sh_err *err)
 {
     size_t n = json_array_size(c->messages);
-    if (n < 2) return sh_fail(err, SH_E_INVALID, "there is no answer to try again");
+    const json_t *last = json_array_get(c->messages, n - 1);
+    const char *role = json_string_value(json_object_get(last, "role"));
+    if (!n || !role) return sh_fail(err, SH_E_INVALID, "there is no answer to try again");
+    if (strcmp(role, "assistant") != 0) return answer(c, err); /* a loaded conversation that waits for one */
+    if (n < 2) return sh_fail(err, SH_E_INVALID, "there is no message to answer again");
+    json_t *old = json_incref(json_array_get(c->messages, n - 1));
     json_array_remove(c->messages, n - 1);
-    return answer(c, err);
+    int rc = answer(c, err);
+    if (rc < 0 && json_array_size(c->messages) < n) json_array_append(c->messages, old);
+    json_decref(old);
+    return rc;
 }
 
 int sh_chat_set_system(sh_chat_state *c, const char *text, sh_err *err)
@@ -192,13 +247,14 @@ int sh_chat_set(sh_chat_state *c, const char *arg, sh_err *err)
     size_t n = strcspn(arg, " "), k = 0, n_rows = sizeof rows / sizeof *rows;
     while (k < n_rows && (strlen(rows[k].name) != n || memcmp(rows[k].name, arg, n) != 0)) k++;
     if (k == n_rows)
-        return sh_fail(err, SH_E_INVALID, "no setting '%.*s' (/set alone shows them)", (int)n, arg);
+        return sh_fail(err, SH_E_INVALID, "no setting '%.*s' (/set alone shows them)", (int)(n < 60 ? n : 60),
+                       arg);
     const char *text = arg + n + strspn(arg + n, " ");
     char *end;
     double v = strtod(text, &end);
     if (end == text || *end || !(v >= rows[k].lo && v <= rows[k].hi))
-        return sh_fail(err, SH_E_INVALID, "%s: '%s' (expected a number from %g to %g)", rows[k].name, text,
-                       rows[k].lo, rows[k].hi);
+        return sh_fail(err, SH_E_INVALID, "%s: '%.60s' (expected a number from %.16g to %.16g)", rows[k].name,
+                       text, rows[k].lo, rows[k].hi);
     switch (k) {
     case 0:
         c->sampling.temperature = (float)v;
@@ -227,7 +283,7 @@ int sh_chat_set(sh_chat_state *c, const char *arg, sh_err *err)
 
 int sh_chat_save(const sh_chat_state *c, const char *path, sh_err *err)
 {
-    if (!*path) return sh_fail(err, SH_E_INVALID, "/save: no file name");
+    if (!*path) return sh_fail(err, SH_E_INVALID, "no file name (expected /save FILE)");
     sh_model_info info;
     sh_model_get_info(c->model, &info);
     json_t *all = json_array();
@@ -259,6 +315,7 @@ int sh_chat_load(sh_chat_state *c, const char *path, sh_err *err)
     json_t *doc = NULL;
     const json_t *m;
     size_t i;
+    if (!*path) return sh_fail(err, SH_E_INVALID, "no file name (expected /load FILE)");
     int rc = sh_json_read_file(&doc, path, 64u << 20, err);
     if (rc < 0) return rc;
     json_t *messages = json_object_get(doc, "messages");
@@ -283,6 +340,10 @@ int sh_chat_load(sh_chat_state *c, const char *path, sh_err *err)
 void sh_chat_print_stats(const sh_chat_state *c)
 {
     const sh_generated *g = &c->last;
+    if (!g->n_prompt) {
+        fputs("no answer yet\n", c->cli->diag);
+        return;
+    }
     double prefill = (double)g->prefill_us * 1e-6, decode = (double)g->decode_us * 1e-6;
     fprintf(c->cli->diag, "prompt %u tokens (%u from the cache), %.1f/s   answer %u tokens, %.1f/s\n",
             g->n_prompt, g->n_cached, prefill > 0 ? (g->n_prompt - g->n_cached) / prefill : 0.0,

@@ -78,15 +78,14 @@ const char *sh_args_nth(const sh_args *a, const char *opt,
 int64_t sh_args_int(const sh_args *a, const char *opt, int64_t fallback); /* already checked against lo..hi */
 double sh_args_num(const sh_args *a, const char *opt, double fallback);
 
+/* For what only the command itself can tell to be a wrong command line (an option that is missing, two that
+ * exclude each other): the exit code becomes 2. Returns rc: `return sh_usage(cli, sh_fail(err, ...))`. */
+int sh_usage(sh_cli *cli, int rc);
+
 /* The whole program: parse argv, run the command, print one error line. Returns the exit code. */
 int sh_cli_main(int argc, char **argv);
 
-/* help.c: texts made from the table. name NULL or "": the overview. SH_E_NOTFOUND (with near misses) for an
- * unknown command. */
-int sh_help_write(FILE *out, const char *name, bool color, sh_err *err);
-void sh_help_man(FILE *out);
-int sh_help_completion(FILE *out, const char *shell, sh_err *err); /* "bash", "zsh", "fish" */
-const sh_command *sh_command_find(const char *name);               /* exact, "debug logits" included */
+const sh_command *sh_command_find(const char *name); /* exact, "debug logits" included */
 
 /* The options every command has; ends with .name == NULL. */
 extern const sh_opt sh_common_opts[];

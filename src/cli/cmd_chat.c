@@ -2,6 +2,7 @@
 #include <histedit.h>
 #include <locale.h>
 #include <signal.h>
+#include <stdlib.h>
 
 #include "base/mem.h"
 #include "cli/chat_state.h"
@@ -21,43 +22,64 @@ static const char help_text[] =
     "/bye              leave (Ctrl-D too)\n"
     "A line that ends in \\ goes on in the next. Ctrl-C stops an answer.\n";
 
-static char *prompt_main(EditLine *el)
-{
-    (void)el;
-    return (char *)"> ";
-}
-static char *prompt_more(EditLine *el)
-{
-    (void)el;
-    return (char *)"... ";
-}
-
 typedef struct line_reader {
     sh_cli *cli;
-    EditLine *el; /* NULL when the input is not a terminal */
+    EditLine *el; /* NULL when the input or the output is no terminal */
     History *history;
     char *history_path;
+    bool is_more;    /* asking for the continuation of a line */
+    bool is_dropped; /* Ctrl-C was pressed in this line */
 } line_reader;
 
-static void reader_open(line_reader *r, sh_cli *cli)
+static char *prompt(EditLine *el)
 {
-    *r = (line_reader){.cli = cli};
-    if (!cli->in_is_tty) return;
-    setlocale(LC_CTYPE, "");
+    line_reader *r = NULL;
+    el_get(el, EL_CLIENTDATA, &r);
+    return (char *)(r && r->is_more ? "... " : "> ");
+}
+
+/* Ctrl-C while a line is edited: it ends the line, and the reader throws it away. */
+static unsigned char drop_line(EditLine *el, int ch)
+{
+    line_reader *r = NULL;
+    (void)ch;
+    el_get(el, EL_CLIENTDATA, &r);
+    r->is_dropped = true;
+    fputs("^C", r->cli->out);
+    return CC_NEWLINE;
+}
+
+static void history_open(line_reader *r)
+{
     HistEvent ev;
-    r->el = el_init("shoal", stdin, cli->out, cli->diag);
-    r->history = history_init();
-    if (!r->el || !r->history) return;
+    if (!(r->history = history_init())) return;
     history(r->history, &ev, H_SETSIZE, 1000);
-    el_set(r->el, EL_PROMPT, prompt_main);
-    el_set(r->el, EL_EDITOR, "emacs");
-    el_set(r->el, EL_SIGNAL, 0);
+    history(r->history, &ev, H_SETUNIQUE, 1);
     el_set(r->el, EL_HIST, history, r->history);
-    el_set(r->el, EL_BIND, "^R", "em-inc-search-prev", NULL);
     char *home = sh_home_dir();
     if (home && sh_dir_make(home, NULL) == SH_OK) r->history_path = sh_path_join(home, "chat_history");
     if (r->history_path) history(r->history, &ev, H_LOAD, r->history_path);
     sh_free(home);
+}
+
+static void reader_open(line_reader *r, sh_cli *cli)
+{
+    *r = (line_reader){.cli = cli};
+    if (!cli->in_is_tty || !cli->out_is_tty) return;
+    /* Typed text is UTF-8 also where no locale was set up. */
+    setlocale(LC_CTYPE, "");
+    if (MB_CUR_MAX < 4) setlocale(LC_CTYPE, "C.UTF-8");
+    if (!(r->el = el_init(cli->program, stdin, cli->out, cli->diag))) return;
+    el_set(r->el, EL_CLIENTDATA, r);
+    el_set(r->el, EL_PROMPT, prompt);
+    el_set(r->el, EL_EDITOR, "emacs");
+    el_set(r->el, EL_SIGNAL, 1); /* the terminal is restored when a signal ends the program, and resized */
+    /* While a line is edited Ctrl-C is a key; during an answer the terminal makes a signal of it again. */
+    el_set(r->el, EL_SETTY, "-d", "-isig", NULL);
+    el_set(r->el, EL_ADDFN, "shoal-drop-line", "throw the line away", drop_line);
+    el_set(r->el, EL_BIND, "^C", "shoal-drop-line", NULL);
+    el_set(r->el, EL_BIND, "^R", "em-inc-search-prev", NULL);
+    history_open(r);
 }
 
 static void reader_close(line_reader *r)
@@ -69,34 +91,49 @@ static void reader_close(line_reader *r)
     sh_free(r->history_path);
 }
 
-/* One line without its newline, appended to out; false at the end of input. */
-static bool read_line(line_reader *r, bool is_more, sh_buf *out)
+enum line_end { LINE_READ, LINE_DROPPED, LINE_END };
+
+static enum line_end read_plain(sh_buf *out)
 {
-    if (!r->el) {
-        char *line = NULL;
-        size_t cap = 0;
-        ssize_t n = getline(&line, &cap, stdin);
-        if (n > 0) sh_buf_add(out, line, (size_t)n - (line[n - 1] == '\n'));
-        sh_getline_free(line);
-        return n > 0;
-    }
-    int n = 0;
-    el_set(r->el, EL_PROMPT, is_more ? prompt_more : prompt_main);
-    const char *line = el_gets(r->el, &n);
-    if (!line || n <= 0) return false;
-    sh_buf_add(out, line, (size_t)n - (line[n - 1] == '\n'));
-    return true;
+    char *line = NULL;
+    size_t cap = 0;
+    ssize_t n = getline(&line, &cap, stdin);
+    if (n > 0) sh_buf_add(out, line, (size_t)n - (line[n - 1] == '\n'));
+    sh_getline_free(line);
+    return n > 0 ? LINE_READ : LINE_END;
 }
 
-/* A whole entry: lines joined while they end in a backslash. */
+/* One line without its newline, appended to out. */
+static enum line_end read_line(line_reader *r, bool is_more, sh_buf *out)
+{
+    int n = 0;
+    if (!r->el) return read_plain(out);
+    r->is_more = is_more;
+    r->is_dropped = false;
+    const char *line = el_gets(r->el, &n);
+    if (r->is_dropped) return LINE_DROPPED;
+    if (!line || n <= 0) return LINE_END;
+    sh_buf_add(out, line, (size_t)n - (line[n - 1] == '\n'));
+    return LINE_READ;
+}
+
+/* A whole entry: lines joined while they end in a backslash. False at the end of input. */
 static bool read_entry(line_reader *r, sh_buf *out)
 {
     HistEvent ev;
     sh_buf_reset(out);
-    for (bool is_more = false;; is_more = true) {
-        if (!read_line(r, is_more, out)) return is_more;
+    for (bool is_more = false;;) {
+        enum line_end end = read_line(r, is_more, out);
+        if (end == LINE_END && !is_more) return false;
+        if (end == LINE_END) break;
+        if (end == LINE_DROPPED) {
+            sh_buf_reset(out);
+            is_more = false;
+            continue;
+        }
         if (!out->n || out->p[out->n - 1] != '\\') break;
         out->p[out->n - 1] = '\n';
+        is_more = true;
     }
     if (r->history && out->n) history(r->history, &ev, H_ENTER, out->p);
     return true;
@@ -107,34 +144,75 @@ static void report(sh_cli *cli, const sh_err *err)
     fprintf(cli->diag, "%s\n", err->msg);
 }
 
+static int cmd_help(sh_cli *cli, sh_chat_state *c, const char *arg, sh_err *err)
+{
+    (void)c, (void)arg, (void)err;
+    fputs(help_text, cli->diag);
+    return SH_OK;
+}
+static int cmd_system(sh_cli *cli, sh_chat_state *c, const char *arg, sh_err *err)
+{
+    (void)cli;
+    return sh_chat_set_system(c, arg, err);
+}
+static int cmd_set(sh_cli *cli, sh_chat_state *c, const char *arg, sh_err *err)
+{
+    (void)cli;
+    return sh_chat_set(c, arg, err);
+}
+static int cmd_save(sh_cli *cli, sh_chat_state *c, const char *arg, sh_err *err)
+{
+    (void)cli;
+    return sh_chat_save(c, arg, err);
+}
+static int cmd_load(sh_cli *cli, sh_chat_state *c, const char *arg, sh_err *err)
+{
+    (void)cli;
+    return sh_chat_load(c, arg, err);
+}
+static int cmd_clear(sh_cli *cli, sh_chat_state *c, const char *arg, sh_err *err)
+{
+    (void)cli, (void)arg, (void)err;
+    sh_chat_clear(c);
+    return SH_OK;
+}
+static int cmd_retry(sh_cli *cli, sh_chat_state *c, const char *arg, sh_err *err)
+{
+    (void)cli, (void)arg;
+    return sh_chat_retry(c, err);
+}
+static int cmd_stats(sh_cli *cli, sh_chat_state *c, const char *arg, sh_err *err)
+{
+    (void)cli, (void)arg, (void)err;
+    sh_chat_print_stats(c);
+    return SH_OK;
+}
+
+/* run NULL: leave. */
+static const struct {
+    const char *name;
+    int (*run)(sh_cli *cli, sh_chat_state *c, const char *arg, sh_err *err);
+} chat_commands[] = {
+    {"/help", cmd_help},   {"/?", cmd_help},    {"/system", cmd_system}, {"/set", cmd_set},
+    {"/save", cmd_save},   {"/load", cmd_load}, {"/clear", cmd_clear},   {"/retry", cmd_retry},
+    {"/stats", cmd_stats}, {"/bye", NULL},      {"/exit", NULL},         {"/quit", NULL},
+};
+
 /* Returns false when the conversation ends. */
 static bool do_command(sh_cli *cli, sh_chat_state *c, char *line)
 {
     sh_err err = {0};
-    char *arg = line + strcspn(line, " ");
+    char *arg = line + strcspn(line, " \t");
     if (*arg) *arg++ = 0;
-    arg += strspn(arg, " ");
-    int rc = SH_OK;
-    if (strcmp(line, "/bye") == 0 || strcmp(line, "/exit") == 0 || strcmp(line, "/quit") == 0) return false;
-    if (strcmp(line, "/help") == 0 || strcmp(line, "/?") == 0)
-        fputs(help_text, cli->diag);
-    else if (strcmp(line, "/system") == 0)
-        rc = sh_chat_set_system(c, arg, &err);
-    else if (strcmp(line, "/clear") == 0)
-        sh_chat_clear(c);
-    else if (strcmp(line, "/set") == 0)
-        rc = sh_chat_set(c, arg, &err);
-    else if (strcmp(line, "/save") == 0)
-        rc = sh_chat_save(c, arg, &err);
-    else if (strcmp(line, "/load") == 0)
-        rc = sh_chat_load(c, arg, &err);
-    else if (strcmp(line, "/retry") == 0)
-        rc = sh_chat_retry(c, &err);
-    else if (strcmp(line, "/stats") == 0)
-        sh_chat_print_stats(c);
-    else
-        rc = sh_fail(&err, SH_E_INVALID, "unknown command %s (/help lists them)", line);
-    if (rc < 0) report(cli, &err);
+    arg += strspn(arg, " \t");
+    for (size_t n = strlen(arg); n && strchr(" \t", arg[n - 1]); n--) arg[n - 1] = 0;
+    for (size_t i = 0; i < sizeof chat_commands / sizeof *chat_commands; i++) {
+        if (strcmp(line, chat_commands[i].name) != 0) continue;
+        if (!chat_commands[i].run) return false;
+        if (chat_commands[i].run(cli, c, arg, &err) < 0) report(cli, &err);
+        return true;
+    }
+    fprintf(cli->diag, "unknown command %s (/help lists them)\n", line);
     return true;
 }
 
@@ -144,9 +222,9 @@ static int converse(sh_cli *cli, sh_chat_state *c, sh_err *err)
     sh_buf line = {0};
     int rc = SH_OK;
     reader_open(&reader, cli);
-    /* At the prompt Ctrl-C only drops the line being typed. */
+    /* Between answers a SIGINT ends nothing on a terminal; in a script it ends the program, as anywhere. */
     struct sigaction ignore = {.sa_handler = SIG_IGN}, old;
-    sigaction(SIGINT, &ignore, &old);
+    if (reader.el) sigaction(SIGINT, &ignore, &old);
     while (read_entry(&reader, &line)) {
         const char *text = line.p ? line.p + strspn(line.p, " \t") : "";
         if (!*text) continue;
@@ -155,11 +233,14 @@ static int converse(sh_cli *cli, sh_chat_state *c, sh_err *err)
             continue;
         }
         sh_err problem = {0};
-        if ((rc = sh_chat_say(c, text, &problem)) < 0) report(cli, &problem);
-        if (line.failed && (rc = sh_buf_ok(&line, err)) < 0) break;
-        rc = SH_OK;
+        if ((rc = sh_buf_ok(&line, err)) < 0) break;
+        if (sh_chat_say(c, text, &problem) == SH_OK) continue;
+        report(cli, &problem);
+        /* Somebody at a terminal goes on; a script learns of it from the exit code. */
+        if (!reader.el) cli->exit_code = 1;
+        if (ferror(cli->out)) break;
     }
-    sigaction(SIGINT, &old, NULL);
+    if (reader.el) sigaction(SIGINT, &old, NULL);
     if (reader.el) fputc('\n', cli->diag);
     reader_close(&reader);
     sh_buf_clear(&line);
@@ -190,9 +271,12 @@ const sh_command sh_cmd_chat = {
     .name = "chat",
     .synopsis = "[MODEL]",
     .summary = "Converse with a model",
-    .details = "Without MODEL the bundled one is used. While talking:\n\n"
-               "  /help /system TEXT /set NAME VALUE /save FILE /load FILE /clear /retry /stats /bye\n\n"
-               "Ctrl-C stops an answer, not the program. History is kept in $SHOAL_HOME/chat_history.",
+    .details =
+        "Without MODEL the bundled one is used. While talking:\n\n"
+        "  /help /system TEXT /set NAME VALUE /save FILE /load FILE /clear /retry /stats /bye\n\n"
+        "Ctrl-C stops an answer, not the program; at the prompt it drops the line. What was typed is kept in "
+        "$SHOAL_HOME/chat_history. Through a pipe every line is a message; with --json every answer is one "
+        "line of JSON.",
     .opts =
         (const sh_opt[]){{"system", 0, SH_OPT_STR, "TEXT", "system message", 0, 0, false},
                          {"max-tokens", 'n', SH_OPT_INT, "N",

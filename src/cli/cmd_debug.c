@@ -1,6 +1,7 @@
 /* cmd_debug.c - shoal debug: quantise and dequantise raw arrays, render templates, run a sampling chain. */
 #include "base/mem.h"
 #include "cli/commands.h"
+#include "cli/help.h"
 #include "cli/open.h"
 #include "codec/json.h"
 #include "engine/chain.h"
@@ -12,9 +13,11 @@
 
 static int run_group(sh_cli *cli, const sh_args *args, sh_err *err)
 {
-    if (sh_args_count(args))
-        return sh_fail(err, SH_E_INVALID, "debug: unknown command '%s' ('shoal help debug' lists them)",
-                       sh_args_at(args, 0));
+    char name[64];
+    if (sh_args_count(args)) {
+        snprintf(name, sizeof name, "debug %s", sh_args_at(args, 0));
+        return sh_usage(cli, sh_help_unknown(name, err));
+    }
     return sh_help_write(cli->out, "debug", cli->color && cli->out_is_tty, err);
 }
 
@@ -40,7 +43,7 @@ static int read_floats(sh_buf *out, const char *path, sh_err *err)
     return rc;
 }
 
-static int find_type(enum sh_dtype *out, const char *name, sh_err *err)
+static int find_type(enum sh_dtype *out, sh_cli *cli, const char *name, sh_err *err)
 {
     int t = sh_dtype_find(name);
     if (t >= 0) {
@@ -53,7 +56,7 @@ static int find_type(enum sh_dtype *out, const char *name, sh_err *err)
     int rc =
         sh_fail(err, SH_E_INVALID, "unknown type '%s' (expected one of: %s)", name, names.p ? names.p : "");
     sh_buf_clear(&names);
-    return rc;
+    return sh_usage(cli, rc);
 }
 
 static int run_quantize(sh_cli *cli, const sh_args *args, sh_err *err)
@@ -65,8 +68,8 @@ static int run_quantize(sh_cli *cli, const sh_args *args, sh_err *err)
     size_t row_bytes, out_bytes;
     const char *path = sh_args_str(args, "output", NULL), *imatrix = sh_args_str(args, "imatrix", NULL);
     int rc;
-    if (!path) return sh_fail(err, SH_E_INVALID, "debug quantize: -o OUT is needed");
-    if ((rc = find_type(&type, sh_args_at(args, 0), err)) < 0) return rc;
+    if (!path) return sh_usage(cli, sh_fail(err, SH_E_INVALID, "debug quantize: -o OUT is needed"));
+    if ((rc = find_type(&type, cli, sh_args_at(args, 0), err)) < 0) return rc;
     if ((rc = read_floats(&in, sh_args_at(args, 1), err)) < 0) goto out;
     size_t n = in.n / sizeof(float), cols = (size_t)sh_args_int(args, "cols", (int64_t)n);
     if (n % cols != 0 || !sh_dtype_row_bytes(&row_bytes, type, cols) ||
@@ -128,8 +131,8 @@ static int run_dequantize(sh_cli *cli, const sh_args *args, sh_err *err)
     size_t n;
     const char *path = sh_args_str(args, "output", NULL);
     int rc;
-    if (!path) return sh_fail(err, SH_E_INVALID, "debug dequantize: -o OUT is needed");
-    if ((rc = find_type(&type, sh_args_at(args, 0), err)) < 0) return rc;
+    if (!path) return sh_usage(cli, sh_fail(err, SH_E_INVALID, "debug dequantize: -o OUT is needed"));
+    if ((rc = find_type(&type, cli, sh_args_at(args, 0), err)) < 0) return rc;
     if ((rc = sh_file_read(sh_args_at(args, 1), MAX_ARRAY_BYTES, &in, err)) < 0) goto out;
     const sh_dtype_info *info = &sh_dtypes[type];
     if (in.n % info->block_bytes != 0) {
@@ -253,7 +256,7 @@ static int run_sample(sh_cli *cli, const sh_args *args, sh_err *err)
     json_t *settings = NULL, *doc = NULL;
     const char *path = sh_args_str(args, "settings", NULL);
     int rc;
-    if (!path) return sh_fail(err, SH_E_INVALID, "debug sample: --settings F.json is needed");
+    if (!path) return sh_usage(cli, sh_fail(err, SH_E_INVALID, "debug sample: --settings F.json is needed"));
     if ((rc = read_floats(&logits, sh_args_at(args, 0), err)) < 0) goto out;
     if ((rc = sh_json_read_file(&settings, path, 64u << 20, err)) < 0) goto out;
     size_t n = logits.n / sizeof(float), vocab = (size_t)sh_args_int(args, "vocab", (int64_t)n);

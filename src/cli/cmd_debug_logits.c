@@ -114,10 +114,11 @@ static int run_tokens(probe *p, const sh_token *ids, size_t n, float_sink *logit
     return SH_OK;
 }
 
-static int read_ids(sh_token **ids, size_t *n, const sh_args *args, sh_err *err)
+static int read_ids(sh_token **ids, size_t *n, sh_cli *cli, const sh_args *args, sh_err *err)
 {
     const char *text = sh_args_str(args, "ids", NULL), *file = sh_args_str(args, "ids-file", NULL);
-    if (!text == !file) return sh_fail(err, SH_E_INVALID, "debug logits: give either --ids or --ids-file");
+    if (!text == !file)
+        return sh_usage(cli, sh_fail(err, SH_E_INVALID, "debug logits: give either --ids or --ids-file"));
     return text ? sh_ids_parse(ids, n, text, strlen(text), err)
                 : sh_ids_read(ids, n, file, (size_t)sh_args_int(args, "sequence", 0), err);
 }
@@ -131,7 +132,7 @@ static int run_logits(sh_cli *cli, const sh_args *args, sh_err *err)
     char hex[2 * SH_SHA256_BYTES + 1];
     const char *path = sh_args_str(args, "output", NULL), *hidden_path = sh_args_str(args, "hidden", NULL),
                *layers_path = sh_args_str(args, "layers", NULL);
-    int rc = read_ids(&ids, &n, args, err);
+    int rc = read_ids(&ids, &n, cli, args, err);
     if (rc < 0 || (rc = probe_open(&p, cli, args, err)) < 0) goto out;
     size_t chunk = (size_t)sh_args_int(args, "chunk", 0);
     if (layers_path && chunk && chunk < n) {
@@ -217,7 +218,7 @@ static int run_digest(sh_cli *cli, const sh_args *args, sh_err *err)
     const char *prompt = sh_args_str(args, "prompt", NULL);
     size_t n_gen = (size_t)sh_args_int(args, "tokens", 0);
     int rc;
-    if (!prompt) return sh_fail(err, SH_E_INVALID, "debug digest: --prompt TEXT is needed");
+    if (!prompt) return sh_usage(cli, sh_fail(err, SH_E_INVALID, "debug digest: --prompt TEXT is needed"));
     if ((rc = probe_open(&p, cli, args, err)) < 0) goto out;
     if ((rc = sh_text_encode(p.o.model, prompt, strlen(prompt), &ids, &n, err)) < 0) goto out;
     if ((rc = sink_open(&sink, NULL, err)) < 0) goto out;

@@ -89,6 +89,8 @@ static int run_run(sh_cli *cli, const sh_args *args, sh_err *err)
     sh_token *ids = NULL;
     size_t n = 0;
     sh_buf text = {0};
+    if (sh_args_nth(args, "stop", MAX_STOPS))
+        return sh_usage(cli, sh_fail(err, SH_E_INVALID, "--stop: given more than %d times", MAX_STOPS));
     int rc = sh_open_model(&o, cli, args, sh_args_at(args, 0), NULL, err);
     if (rc < 0) return rc;
     sh_engine_opts eo = SH_ENGINE_OPTS_INIT;
@@ -97,8 +99,10 @@ static int run_run(sh_cli *cli, const sh_args *args, sh_err *err)
     eo.cache = sh_cache_type_from_args(args);
     if (sh_args_count(args) < 2 && cli->in_is_tty && sh_model_chat_template(o.model) &&
         !sh_args_has(args, "raw")) {
-        rc = sh_fail(err, SH_E_INVALID,
-                     "run: no prompt (give one as an argument or through a pipe; 'shoal chat' converses)");
+        rc = sh_usage(
+            cli,
+            sh_fail(err, SH_E_INVALID,
+                    "run: no prompt (give one as an argument or through a pipe; 'shoal chat' converses)"));
         goto out;
     }
     if ((rc = sh_read_prompt(&text, cli, args, 1, err)) < 0) goto out;

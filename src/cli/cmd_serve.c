@@ -158,9 +158,9 @@ const sh_command sh_cmd_serve = {
     .details = "Without MODEL the bundled one is served. The first MODEL answers requests that name none.\n"
                "Beyond loopback a bearer token is required (--token or SHOAL_TOKEN).\n\n"
                "  shoal serve minnow &\n"
-               "  curl http://127.0.0.1:11435/v1/chat/completions -H 'Content-Type: application/json' \\\n"
-               "    -d '{\"model\": \"minnow\", \"messages\": [{\"role\": \"user\", \"content\": \"A story "
-               "about a fox, please.\"}]}'\n\n"
+               "  curl http://127.0.0.1:11435/v1/chat/completions \\\n"
+               "    -H 'Content-Type: application/json' \\\n"
+               "    -d '{\"messages\": [{\"role\": \"user\", \"content\": \"A story, please.\"}]}'\n\n"
                "/openapi.json describes every route, /metrics is for Prometheus, /health says ok.",
     .opts =
         (const sh_opt[]){

@@ -3,6 +3,7 @@
 
 #include "cli/commands.h"
 #include "cli/deps.h"
+#include "cli/help.h"
 #include "cli/open.h"
 #include "os/cpu.h"
 #include "os/pool.h"
@@ -16,10 +17,15 @@ static int run_version(sh_cli *cli, const sh_args *args, sh_err *err)
     if (cli->json) {
         json_t *list = json_object();
         for (size_t i = 0; i < n; i++) json_object_set_new(list, rows[i].name, json_string(rows[i].version));
+        json_t *levels = json_array();
+        json_array_append_new(levels, json_string("ref"));
+        if (cpu->avx2) json_array_append_new(levels, json_string("avx2"));
+        if (cpu->avx512) json_array_append_new(levels, json_string("avx512"));
+        if (cpu->amx_int8) json_array_append_new(levels, json_string("amx"));
         return sh_print_json(cli,
-                             json_pack("{s:s,s:s,s:i,s:s,s:o}", "version", sh_version(), "cpu", cpu->name,
-                                       "threads", (int)sh_cpu_count(), "compiler", sh_compiler(),
-                                       "dependencies", list),
+                             json_pack("{s:s,s:s,s:i,s:o,s:s,s:o}", "version", sh_version(), "cpu", cpu->name,
+                                       "threads", (int)sh_cpu_count(), "levels", levels, "compiler",
+                                       sh_compiler(), "dependencies", list),
                              err);
     }
     fprintf(cli->out, "shoal %s\n", sh_version());
@@ -55,7 +61,7 @@ static int run_help(sh_cli *cli, const sh_args *args, sh_err *err)
     int rc = sh_buf_ok(&name, err);
     if (rc == SH_OK) rc = sh_help_write(cli->out, name.p, cli->color && cli->out_is_tty, err);
     sh_buf_clear(&name);
-    return rc;
+    return rc == SH_E_NOTFOUND ? sh_usage(cli, rc) : rc;
 }
 
 const sh_command sh_cmd_help = {
@@ -72,16 +78,17 @@ const sh_command sh_cmd_help = {
 
 static int run_completion(sh_cli *cli, const sh_args *args, sh_err *err)
 {
-    return sh_help_completion(cli->out, sh_args_at(args, 0), err);
+    int rc = sh_help_completion(cli->out, sh_args_at(args, 0), err);
+    return rc < 0 ? sh_usage(cli, rc) : rc;
 }
 
 const sh_command sh_cmd_completion = {
     .name = "completion",
     .synopsis = "bash|zsh|fish",
     .summary = "Print a completion script for a shell",
-    .details = "bash:  shoal completion bash > ~/.local/share/bash-completion/completions/shoal\n"
-               "zsh:   shoal completion zsh > \"${fpath[1]}/_shoal\"\n"
-               "fish:  shoal completion fish > ~/.config/fish/completions/shoal.fish",
+    .details = "  shoal completion bash > ~/.local/share/bash-completion/completions/shoal\n"
+               "  shoal completion zsh > \"${fpath[1]}/_shoal\"\n"
+               "  shoal completion fish > ~/.config/fish/completions/shoal.fish",
     .min_args = 1,
     .max_args = 1,
     .arg_kinds = {SH_ARG_WORDS},

@@ -1,6 +1,9 @@
 /* generate.c - one generation whose text streams to the terminal. */
 #include "cli/generate.h"
 
+#include <errno.h>
+#include <pthread.h>
+#include <semaphore.h>
 #include <signal.h>
 #include <stdatomic.h>
 
@@ -42,20 +45,51 @@ void sh_generated_clear(sh_generated *g)
     sh_buf_clear(&g->text);
 }
 
-/* Set by the signal handler, read by the engine's thread: the one piece of process state a handler can reach.
- */
-static volatile sig_atomic_t interrupted;
+/* Ctrl-C. A handler may do little more than raise a semaphore; the thread that waits for it may cancel a
+ * request, which then ends within a step, also in the middle of a long prompt. The one piece of process state
+ * a handler can reach. */
+static sem_t interrupt;
 
 static void on_interrupt(int sig)
 {
     (void)sig;
-    interrupted = 1;
+    int saved = errno;
+    sem_post(&interrupt);
+    errno = saved;
+}
+
+typedef struct watcher {
+    sh_request *request;
+    atomic_bool is_done; /* the request has ended: the semaphore only wakes the thread up */
+    pthread_t thread;
+} watcher;
+
+static void *watch(void *ud)
+{
+    watcher *w = ud;
+    while (sem_wait(&interrupt) != 0) {
+    }
+    if (!atomic_load(&w->is_done)) sh_request_cancel(w->request);
+    return NULL;
+}
+
+/* Wait for the request; SIGINT cancels it. Without a thread to spare it only runs to its end. */
+static void wait_interruptibly(sh_request *request)
+{
+    watcher w = {.request = request};
+    bool watched = pthread_create(&w.thread, NULL, watch, &w) == 0;
+    sh_request_wait(request);
+    atomic_store(&w.is_done, true);
+    if (!watched) return;
+    sem_post(&interrupt);
+    pthread_join(w.thread, NULL);
 }
 
 typedef struct receiver {
     sh_generated *g;
     sh_cli *cli;
-    bool silent, write_failed;
+    bool is_silent;
+    int write_errno; /* of the first write that failed */
     sh_err error;
 } receiver;
 
@@ -64,10 +98,10 @@ static int on_event(void *ud, const sh_event *ev)
     receiver *r = ud;
     sh_generated *g = r->g;
     sh_buf_add(&g->text, ev->text ? ev->text : "", ev->n_text);
-    if (!r->silent && ev->n_text) {
-        fwrite(ev->text, 1, ev->n_text, r->cli->out);
-        if (fflush(r->cli->out) != 0)
-            r->write_failed = true; /* the reader of a pipe has gone: stop working for it */
+    if (!r->is_silent && ev->n_text && !r->write_errno) {
+        errno = 0;
+        if (fwrite(ev->text, 1, ev->n_text, r->cli->out) != ev->n_text || fflush(r->cli->out) != 0)
+            r->write_errno = errno ? errno : EIO;
     }
     if (ev->kind == SH_EVENT_DONE) {
         g->n_prompt = ev->n_prompt;
@@ -78,38 +112,48 @@ static int on_event(void *ud, const sh_event *ev)
         g->finish = ev->finish;
         if (ev->error) r->error = *ev->error;
     }
-    return interrupted || r->write_failed || g->text.failed;
+    return r->write_errno || g->text.failed;
+}
+
+static void request_opts(sh_request_opts *ro, const sh_generate_job *job, receiver *r)
+{
+    *ro = (sh_request_opts)SH_REQUEST_OPTS_INIT;
+    ro->prompt = job->prompt;
+    ro->n_prompt = job->n_prompt;
+    ro->sampling = job->sampling;
+    ro->max_tokens = job->max_tokens;
+    ro->stop = job->stop;
+    ro->n_stop = job->n_stop;
+    ro->ignore_end = job->ignore_end;
+    ro->keep_special = job->keep_special;
+    ro->is_reply = job->is_reply;
+    ro->on_event = on_event;
+    ro->ud = r;
 }
 
 int sh_generate(sh_generated *g, sh_cli *cli, const sh_generate_job *job, sh_err *err)
 {
-    receiver r = {.g = g, .cli = cli, .silent = job->silent};
-    sh_request_opts ro = SH_REQUEST_OPTS_INIT;
+    receiver r = {.g = g, .cli = cli, .is_silent = job->silent};
+    sh_request_opts ro;
     sh_request *req = NULL;
-    ro.prompt = job->prompt;
-    ro.n_prompt = job->n_prompt;
-    ro.sampling = job->sampling;
-    ro.max_tokens = job->max_tokens;
-    ro.stop = job->stop;
-    ro.n_stop = job->n_stop;
-    ro.ignore_end = job->ignore_end;
-    ro.keep_special = job->keep_special;
-    ro.is_reply = job->is_reply;
-    ro.on_event = on_event;
-    ro.ud = &r;
+    struct sigaction act = {.sa_handler = on_interrupt, .sa_flags = SA_RESTART}, old_int, old_pipe,
+                     ignore = {.sa_handler = SIG_IGN};
+    request_opts(&ro, job, &r);
     sh_buf_reset(&g->text);
-    interrupted = 0;
-    struct sigaction act = {.sa_handler = on_interrupt}, old_int, old_pipe, ignore = {.sa_handler = SIG_IGN};
+    if (sem_init(&interrupt, 0, 0) != 0) return sh_fail_os(err, errno, "semaphore");
     sigaction(SIGINT, &act, &old_int);
     sigaction(SIGPIPE, &ignore, &old_pipe);
     int rc = sh_engine_submit(job->engine, &ro, &req, err);
-    if (rc == SH_OK) sh_request_wait(req);
+    if (rc == SH_OK) wait_interruptibly(req);
     sh_request_free(req);
     sigaction(SIGINT, &old_int, NULL);
     sigaction(SIGPIPE, &old_pipe, NULL);
+    sem_destroy(&interrupt);
     if (rc < 0) return rc;
     if (g->finish == SH_FINISH_ERROR)
         return sh_fail(err, r.error.code ? r.error.code : SH_E_IO, "%s", r.error.msg);
+    /* A reader of a pipe that has enough simply goes: that is no news. A full disk is. */
+    if (r.write_errno && r.write_errno != EPIPE) return sh_fail_os(err, r.write_errno, "the output");
     return sh_buf_ok(&g->text, err);
 }
 

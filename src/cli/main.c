@@ -4,6 +4,7 @@
 
 #include "base/fail.h"
 #include "cli/args.h"
+#include "cli/help.h"
 
 /* A value of the environment that an option could also have given: checked alike. */
 static int env_threads(int *out, sh_err *err)
@@ -33,31 +34,37 @@ static int set_up(sh_cli *cli, const sh_args *args, sh_err *err)
 static const sh_command *find_command(int argc, char **argv, int *n_words)
 {
     char name[64];
+    *n_words = 1;
+    if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0) return sh_command_find("help");
+    if (strcmp(argv[1], "--version") == 0 || strcmp(argv[1], "-V") == 0) return sh_command_find("version");
     if (argc > 2 && argv[2][0] != '-' &&
         snprintf(name, sizeof name, "%s %s", argv[1], argv[2]) < (int)sizeof name) {
         const sh_command *c = sh_command_find(name);
-        *n_words = 2;
-        if (c) return c;
+        if (c) return *n_words = 2, c;
     }
-    *n_words = 1;
     return sh_command_find(argv[1]);
 }
 
-static int report(const sh_cli *cli, int rc, const sh_err *err)
+int sh_usage(sh_cli *cli, int rc)
+{
+    cli->exit_code = 2;
+    return rc;
+}
+
+static void report(const sh_cli *cli, int rc, const sh_err *err)
 {
     const char *text = err->msg[0] ? err->msg : sh_code_text(rc);
     if (cli->json) {
         json_t *doc = json_pack("{s:{s:s#,s:s}}", "error", "message", text, (int)strlen(text), "code",
                                 sh_code_text(rc));
         char *line = doc ? json_dumps(doc, JSON_COMPACT) : NULL;
-        if (line) fprintf(cli->diag, "%s\n", line);
+        bool done = line && fprintf(cli->diag, "%s\n", line) > 0;
         free(line);
         json_decref(doc);
-        if (line) return 1;
+        if (done) return;
     }
     fprintf(cli->diag, "%s%s:%s %s\n", cli->color ? "\033[31m" : "", cli->program,
             cli->color ? "\033[0m" : "", text);
-    return 1;
 }
 
 static int run_command(sh_cli *cli, const sh_command *cmd, int argc, char **argv)
@@ -72,7 +79,7 @@ static int run_command(sh_cli *cli, const sh_command *cmd, int argc, char **argv
         cli->exit_code = 2;
     } else if ((rc = cmd->run(cli, &args, &err)) < 0) {
         report(cli, rc, &err);
-        cli->exit_code = 1;
+        if (!cli->exit_code) cli->exit_code = 1;
     }
     sh_args_clear(&args);
     /* A full disk or a closed pipe shows only when the buffer is written. */
@@ -96,15 +103,10 @@ int sh_cli_main(int argc, char **argv)
         sh_help_write(cli.diag, NULL, cli.color, &err);
         return 2;
     }
-    if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0)
-        argv[1] = (char[]){"help"};
-    else if (strcmp(argv[1], "--version") == 0 || strcmp(argv[1], "-V") == 0)
-        argv[1] = (char[]){"version"};
     int n_words;
     const sh_command *cmd = find_command(argc, argv, &n_words);
     if (!cmd) {
-        int rc = sh_help_write(cli.out, argv[1], false, &err);
-        report(&cli, rc, &err);
+        report(&cli, sh_help_unknown(argv[1], &err), &err);
         return 2;
     }
     return run_command(&cli, cmd, argc - 1 - n_words, argv + 1 + n_words);
