@@ -408,6 +408,7 @@ static int walk(binder *b, sh_weights *w, sh_hparams *rope_target)
         if ((rc = bind_layer(b, i, w->layers ? &w->layers[i] : &ignored)) < 0) return rc;
     }
     if ((rc = bind_output(b, w)) < 0) return rc;
+    if (b->hp->tied_output) w->embed.matrix = w->output.w;
     return check_left_over(b);
 }
 

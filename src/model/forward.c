@@ -154,7 +154,10 @@ static void embed_rows(void *ud, size_t begin, size_t end, size_t i_worker)
         const row_info *r = &f->rows[t];
         float *x = f->x + t * f->s_embd, *position = f->norm + t * f->s_embd;
         size_t token = (size_t)f->chunks[r->i_chunk].tokens[r->i_in_chunk];
-        sh_dtypes[w->embed.dtype].decode(w->embed.rows + token * w->embed.row_bytes, x, n);
+        if (w->embed.matrix)
+            sh_weight_get_row(w->embed.matrix, token, x);
+        else
+            sh_dtypes[w->embed.dtype].decode(w->embed.rows + token * w->embed.row_bytes, x, n);
         if (f->hp->embed_scale != 1) f->k->scale(x, f->hp->embed_scale, n);
         if (f->hp->position == SH_POSITION_LEARNED) {
             sh_dtypes[w->position.dtype].decode(w->position.rows + r->pos * w->position.row_bytes, position,

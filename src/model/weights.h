@@ -15,12 +15,15 @@ typedef struct sh_gain {
     const float *bias; /* layer norms may have one */
 } sh_gain;
 
-/* Rows that are looked up, not multiplied: token and position embeddings, read where the file has them. */
+/* Rows that are looked up, not multiplied: token and position embeddings. They are read where the file has
+ * them, but for a table that is a matrix too (a tied output): its file pages were given back when it was
+ * repacked, and looking there would bring the table into memory a second time. */
 typedef struct sh_table {
     const uint8_t *rows;
     enum sh_dtype dtype;
     size_t row_bytes;
     uint64_t n_rows, n_cols;
+    const sh_weight *matrix; /* the same rows as a matrix, or NULL */
 } sh_table;
 
 typedef struct sh_expert { sh_linear gate, up, down; } sh_expert;

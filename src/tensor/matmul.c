@@ -124,8 +124,19 @@ enum sh_act_kind sh_weight_act_kind(const sh_weight *w)
 
 void sh_weight_get_row(const sh_weight *w, uint64_t row, float *dst)
 {
+    const sh_dtype_info *type = &sh_dtypes[w->dtype];
+    uint8_t block[256];
     assert(row < w->n_rows);
-    sh_dtypes[w->dtype].decode(w->src + (size_t)row * w->row_bytes, dst, w->n_cols);
+    if (!w->packed) {
+        type->decode(w->src + (size_t)row * w->row_bytes, dst, w->n_cols);
+        return;
+    }
+    assert(type->block_bytes <= sizeof block);
+    const uint8_t *group = w->packed + (size_t)row / SH_GROUP_ROWS * w->group_bytes;
+    for (size_t b = 0; b < w->n_cols / type->block_elements; b++) {
+        sh_unpack_block(w->dtype, group, (size_t)row % SH_GROUP_ROWS, b, block);
+        type->decode(block, dst + b * type->block_elements, type->block_elements);
+    }
 }
 
 static size_t act_bytes(enum sh_act_kind kind, size_t n_cols)

@@ -32,8 +32,8 @@ uint64_t sh_weight_cols(const sh_weight *w);
 enum sh_dtype sh_weight_dtype(const sh_weight *w);
 size_t sh_weight_owned_bytes(const sh_weight *w); /* memory held beyond the source */
 enum sh_act_kind sh_weight_act_kind(const sh_weight *w);
-void sh_weight_get_row(const sh_weight *w, uint64_t row,
-                       float *dst); /* exact values of one row, from the source */
+/* The exact values of one row. A repacked weight is read where it was packed: its source stays untouched. */
+void sh_weight_get_row(const sh_weight *w, uint64_t row, float *dst);
 
 /* Bytes of n_tokens encoded rows of n_cols; rows are sh_act_stride apart. Buffers 64-byte aligned. */
 size_t sh_act_stride(enum sh_act_kind kind, size_t n_cols);

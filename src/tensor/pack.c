@@ -68,3 +68,16 @@ void sh_pack_group(enum sh_dtype t, const uint8_t *src, size_t row_bytes, size_t
             pack_row_block(pack, src + r * row_bytes + b * block_bytes, r, b % pack->n_blocks,
                            dst + b / pack->n_blocks * pack->bytes);
 }
+
+void sh_unpack_block(enum sh_dtype t, const uint8_t *group, size_t row, size_t i_block, uint8_t *dst)
+{
+    const sh_pack_info *pack = &pack_table[t];
+    const uint8_t *packed = group + i_block / pack->n_blocks * pack->bytes;
+    for (size_t f = 0; f < sizeof pack->fields / sizeof pack->fields[0] && pack->fields[f].n_units; f++) {
+        const sh_pack_field *field = &pack->fields[f];
+        const uint8_t *from =
+            packed + field->dst + i_block % pack->n_blocks * field->dst_step + row * field->unit;
+        for (size_t u = 0; u < field->n_units; u++)
+            memcpy(dst + field->src + u * field->unit, from + u * 16 * field->unit, field->unit);
+    }
+}

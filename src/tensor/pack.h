@@ -33,5 +33,7 @@ size_t sh_pack_group_bytes(enum sh_dtype t, size_t n_cols);
 /* Pack n_rows (1..16) rows, row_bytes apart, to dst, which must be zeroed. */
 void sh_pack_group(enum sh_dtype t, const uint8_t *src, size_t row_bytes, size_t n_rows, size_t n_cols,
                    uint8_t *dst);
+/* The source bytes of one block of one row (0..15) of a packed group, back where they were: to dst. */
+void sh_unpack_block(enum sh_dtype t, const uint8_t *group, size_t row, size_t i_block, uint8_t *dst);
 
 #endif
