@@ -32,8 +32,8 @@ struct sh_exchange {
     struct MHD_Connection *connection;
     const sh_route *route; /* NULL: none matched */
     const char *method;
-    const char *rest; /* decoded rest of the path, NUL-terminated */
-    char *path;
+    const char *rest;   /* decoded rest of the path, NUL-terminated */
+    char *path, *allow; /* allow: methods of a path, for 405 */
     sh_buf body;
     json_t *json; /* the body, when the route has fields */
     uint64_t begin_us;

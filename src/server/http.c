@@ -165,6 +165,8 @@ static void answer_unrouted(sh_exchange *x, const sh_buf *allow)
         sh_reply_text(x, 204, "text/plain", &empty);
         return;
     }
+    x->allow = sh_strdup(allow->p);
+    if (x->allow) x->extra_name = "Allow", x->extra_value = x->allow;
     sh_reply_error(x, 405, NULL, "method_not_allowed", "%s is not possible here (allowed: %s)", x->method,
                    allow->p);
 }
@@ -227,7 +229,8 @@ static enum MHD_Result begin(struct sh_server *s, struct MHD_Connection *c, cons
     x->path = sh_strdup(url);
     x->method = method; /* lives as long as the request */
     if (!x->path) return MHD_NO;
-    x->route = find_route(method, x->path, &x->rest, &allow);
+    /* HEAD is GET without the body, which libmicrohttpd leaves out. */
+    x->route = find_route(strcmp(method, "HEAD") == 0 ? "GET" : method, x->path, &x->rest, &allow);
     const char *length = header(x, "Content-Length");
     if (!is_allowed(x)) {
         /* answered */
@@ -284,6 +287,7 @@ void sh_http_completed(void *server, struct MHD_Connection *c, void **state,
     sh_buf_clear(&x->body);
     sh_buf_clear(&x->reply);
     sh_free(x->path);
+    sh_free(x->allow);
     sh_free(x);
     *state = NULL;
 }
