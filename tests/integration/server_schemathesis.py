@@ -1,0 +1,23 @@
+#!/usr/bin/env python3
+"""schemathesis reads /openapi.json and asks what it likes; every answer must be one that the description allows."""
+import os
+import subprocess
+import sys
+
+from _pip import pip
+from _server import ROOT, Server, check, finish
+
+venv = pip("schemathesis")
+tool = os.path.join(venv, "bin", "schemathesis")
+# A small context keeps every generation short, so that the time goes into requests.
+with Server("--ctx", "64", "--parallel", "16", "--timeout", "20") as s:
+    r = subprocess.run([tool, "run", f"http://127.0.0.1:{s.port}/openapi.json", "--max-examples", os.environ.get("SCHEMATHESIS_EXAMPLES", "25"), "--phases",
+                        "examples,coverage,fuzzing", "--seed", "1", "--checks", "all", "--request-timeout", "30", "--workers", "2", "--no-color"],
+                       capture_output=True, text=True, timeout=400, cwd=os.path.join(ROOT, "build"))
+    if r.returncode != 0:
+        print(r.stdout[-6000:], r.stderr[-2000:])
+    check("schemathesis finds nothing", r.returncode == 0, r.returncode)
+    check("the server is alive and idle", s.ask("GET", "/health")[0] == 200 and s.wait_idle(30))
+    code = s.stop()
+check("it ends cleanly", code == 0, code)
+finish()
