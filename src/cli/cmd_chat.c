@@ -1,4 +1,5 @@
 /* cmd_chat.c - shoal chat: a conversation on a terminal, with line editing, history and /commands. */
+#include <errno.h>
 #include <histedit.h>
 #include <locale.h>
 #include <signal.h>
@@ -12,8 +13,8 @@
 static const char help_text[] =
     "/help             this list\n"
     "/system [TEXT]    set the system message (nothing: remove it) and begin anew\n"
-    "/set NAME VALUE   temperature, top-k, top-p, min-p, repeat-penalty, seed, max-tokens; /set alone shows "
-    "them\n"
+    "/set NAME VALUE   temperature, top-k, top-p, min-p, repeat-penalty, seed,\n"
+    "                  max-tokens; /set alone shows them\n"
     "/save FILE        write the conversation as JSON\n"
     "/load FILE        read one and go on with it\n"
     "/clear            forget the conversation\n"
@@ -38,15 +39,20 @@ static char *prompt(EditLine *el)
     return (char *)(r && r->is_more ? "... " : "> ");
 }
 
-/* Ctrl-C while a line is edited: it ends the line, and the reader throws it away. */
+/* Ctrl-C while a line is edited: it is shown, the line ends as by the Enter key (which alone tells libedit
+ * that the cursor has left it), and the reader throws it away. */
 static unsigned char drop_line(EditLine *el, int ch)
 {
     line_reader *r = NULL;
     (void)ch;
     el_get(el, EL_CLIENTDATA, &r);
     r->is_dropped = true;
-    fputs("^C", r->cli->out);
-    return CC_NEWLINE;
+    const LineInfo *line = el_line(el);
+    el_cursor(el,
+              (int)(line->lastchar - line->cursor)); /* bytes: at least the characters, and it is clamped */
+    el_insertstr(el, "^C");
+    el_push(el, "\n");
+    return CC_REFRESH;
 }
 
 static void history_open(line_reader *r)
@@ -110,8 +116,10 @@ static enum line_end read_line(line_reader *r, bool is_more, sh_buf *out)
     if (!r->el) return read_plain(out);
     r->is_more = is_more;
     r->is_dropped = false;
+    errno = 0;
     const char *line = el_gets(r->el, &n);
-    if (r->is_dropped) return LINE_DROPPED;
+    bool interrupted = !line && n < 0 && errno == EINTR; /* a SIGINT that is not from the keyboard */
+    if (r->is_dropped || interrupted) return LINE_DROPPED;
     if (!line || n <= 0) return LINE_END;
     sh_buf_add(out, line, (size_t)n - (line[n - 1] == '\n'));
     return LINE_READ;
@@ -273,7 +281,8 @@ const sh_command sh_cmd_chat = {
     .summary = "Converse with a model",
     .details =
         "Without MODEL the bundled one is used. While talking:\n\n"
-        "  /help /system TEXT /set NAME VALUE /save FILE /load FILE /clear /retry /stats /bye\n\n"
+        "  /help /system TEXT /set NAME VALUE /save FILE /load FILE\n"
+        "  /clear /retry /stats /bye\n\n"
         "Ctrl-C stops an answer, not the program; at the prompt it drops the line. What was typed is kept in "
         "$SHOAL_HOME/chat_history. Through a pipe every line is a message; with --json every answer is one "
         "line of JSON.",

@@ -250,7 +250,7 @@ out:
 const sh_command sh_cmd_debug_digest = {
     .name = "debug digest",
     .synopsis = "MODEL",
-    .summary = "Hash the logits of a prompt and of greedy tokens: one line, equal on every machine",
+    .summary = "Hash a prompt's and greedy tokens' logits: equal on every machine",
     .details = "The SHA-256 does not depend on the CPU level, the number of threads or the chunking.",
     .opts =
         (const sh_opt[]){

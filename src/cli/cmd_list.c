@@ -4,6 +4,7 @@
 #include "base/mem.h"
 #include "cli/commands.h"
 #include "cli/open.h"
+#include "os/file.h"
 #include "store/model_names.h"
 
 static int print_json(sh_cli *cli, const sh_name_entry *e, size_t n, sh_err *err)
@@ -32,6 +33,16 @@ static void print_table(sh_cli *cli, const sh_name_entry *e, size_t n)
     }
 }
 
+/* An empty table would leave a new user alone. */
+static void print_hint(sh_cli *cli)
+{
+    char *home = sh_home_dir();
+    if (!cli->quiet)
+        fprintf(cli->diag, "no models yet: put a .gguf file or a Hugging Face folder in %s/models\n",
+                home ? home : "$SHOAL_HOME");
+    sh_free(home);
+}
+
 static int run_list(sh_cli *cli, const sh_args *args, sh_err *err)
 {
     sh_name_entry *entries = NULL;
@@ -42,8 +53,10 @@ static int run_list(sh_cli *cli, const sh_args *args, sh_err *err)
         for (size_t i = 0; i < n; i++) fprintf(cli->out, "%s\n", entries[i].name);
     else if (cli->json)
         rc = print_json(cli, entries, n, err);
-    else
+    else if (n)
         print_table(cli, entries, n);
+    else
+        print_hint(cli);
     sh_names_free(entries, n);
     return rc;
 }

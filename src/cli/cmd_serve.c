@@ -126,7 +126,6 @@ static int run_serve(sh_cli *cli, const sh_args *args, sh_err *err)
     sigaddset(&stop_signals, SIGINT);
     sigaddset(&stop_signals, SIGTERM);
     pthread_sigmask(SIG_BLOCK, &stop_signals, &old);
-    signal(SIGPIPE, SIG_IGN);
     if ((rc = sh_runtime_open(&s.rt, &ro, err)) < 0) goto out;
     size_t n = sh_args_count(args);
     for (size_t i = 0; rc == SH_OK && i < (n ? n : 1); i++)

@@ -136,18 +136,15 @@ int sh_generate(sh_generated *g, sh_cli *cli, const sh_generate_job *job, sh_err
     receiver r = {.g = g, .cli = cli, .is_silent = job->silent};
     sh_request_opts ro;
     sh_request *req = NULL;
-    struct sigaction act = {.sa_handler = on_interrupt, .sa_flags = SA_RESTART}, old_int, old_pipe,
-                     ignore = {.sa_handler = SIG_IGN};
+    struct sigaction act = {.sa_handler = on_interrupt, .sa_flags = SA_RESTART}, old;
     request_opts(&ro, job, &r);
     sh_buf_reset(&g->text);
     if (sem_init(&interrupt, 0, 0) != 0) return sh_fail_os(err, errno, "semaphore");
-    sigaction(SIGINT, &act, &old_int);
-    sigaction(SIGPIPE, &ignore, &old_pipe);
+    sigaction(SIGINT, &act, &old);
     int rc = sh_engine_submit(job->engine, &ro, &req, err);
     if (rc == SH_OK) wait_interruptibly(req);
     sh_request_free(req);
-    sigaction(SIGINT, &old_int, NULL);
-    sigaction(SIGPIPE, &old_pipe, NULL);
+    sigaction(SIGINT, &old, NULL);
     sem_destroy(&interrupt);
     if (rc < 0) return rc;
     if (g->finish == SH_FINISH_ERROR)

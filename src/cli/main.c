@@ -1,4 +1,6 @@
 /* main.c - from argv to a command and back to an exit code. */
+#include <poll.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -67,6 +69,13 @@ static void report(const sh_cli *cli, int rc, const sh_err *err)
             cli->color ? "\033[0m" : "", text);
 }
 
+/* The other end of a pipe was closed: `| head` has seen enough, which is no news to anybody. */
+static bool reader_is_gone(void)
+{
+    struct pollfd out = {.fd = STDOUT_FILENO, .events = POLLOUT};
+    return poll(&out, 1, 0) > 0 && (out.revents & POLLERR);
+}
+
 static int run_command(sh_cli *cli, const sh_command *cmd, int argc, char **argv)
 {
     sh_args args;
@@ -84,7 +93,8 @@ static int run_command(sh_cli *cli, const sh_command *cmd, int argc, char **argv
     sh_args_clear(&args);
     /* A full disk or a closed pipe shows only when the buffer is written. */
     if (fflush(cli->out) != 0 || ferror(cli->out)) {
-        if (cli->exit_code == 0) fprintf(cli->diag, "%s: the output could not be written\n", cli->program);
+        if (cli->exit_code == 0 && !reader_is_gone())
+            fprintf(cli->diag, "%s: the output could not be written\n", cli->program);
         cli->exit_code = 1;
     }
     return cli->exit_code;
@@ -98,6 +108,8 @@ int sh_cli_main(int argc, char **argv)
     cli.diag_is_tty = isatty(STDERR_FILENO);
     cli.in_is_tty = isatty(STDIN_FILENO);
     cli.color = cli.diag_is_tty && !(no_color && *no_color) && !(term && strcmp(term, "dumb") == 0);
+    signal(SIGPIPE,
+           SIG_IGN); /* a closed pipe is an error of the write, and everything is released as usual */
     sh_err err = {0};
     if (argc < 2) {
         sh_help_write(cli.diag, NULL, cli.color, &err);

@@ -40,13 +40,13 @@ static void free_dirs(char *dirs[N_DIRS])
     for (int i = 0; i < N_DIRS; i++) sh_free(dirs[i]);
 }
 
-/* dir/NAME, dir/NAME.gguf with ':' written as '-', or NULL. */
+/* dir/NAME, dir/NAME.gguf or dir/NAME.bin with ':' written as '-', or NULL. */
 static char *find_in(const char *dir, const char *name)
 {
     sh_buf b = {0};
     for (const char *p = name; *p; p++) sh_buf_putc(&b, *p == ':' ? '-' : *p);
     char *file = NULL, *path = NULL;
-    static const char *const endings[] = {".gguf", "", ".bin"};
+    static const char *const endings[] = {"", ".gguf", ".bin"};
     for (size_t i = 0; i < sizeof endings / sizeof *endings && !path; i++) {
         size_t n = b.n;
         sh_buf_puts(&b, endings[i]);
@@ -63,18 +63,31 @@ static char *find_in(const char *dir, const char *name)
     return path;
 }
 
+/* A name as it may stand in a one-line message. */
+static void printable(char out[80], const char *name)
+{
+    size_t i = 0;
+    for (; name[i] && i < 79; i++) out[i] = iscntrl((unsigned char)name[i]) ? '?' : name[i];
+    out[i] = 0;
+}
+
 static int not_found(const char *model, sh_err *err)
 {
     sh_name_entry *entries = NULL;
     size_t n = 0;
     sh_buf have = {0};
+    char shown[80];
+    printable(shown, model);
     if (sh_names_list(&entries, &n, NULL) == SH_OK)
-        for (size_t i = 0; i < n && i < 8; i++) sh_buf_printf(&have, "%s%s", i ? ", " : "", entries[i].name);
-    char *home = sh_home_dir();
-    int rc =
-        sh_fail(err, SH_E_NOTFOUND, "model '%s' was not found: no such file or folder, and %s/models has %s",
-                model, home ? home : "$SHOAL_HOME", have.n ? have.p : "no models");
-    sh_free(home);
+        for (size_t i = 0; i < n && have.n < 60; i++)
+            sh_buf_printf(&have, "%s%s", i ? ", " : "", entries[i].name);
+    int rc = n ? sh_fail(err, SH_E_NOTFOUND,
+                         "model '%s' was not found: no such file or folder here, and 'shoal list' has %s%s",
+                         shown, have.p ? have.p : "", n > 1 && have.n >= 60 ? " ..." : "")
+               : sh_fail(err, SH_E_NOTFOUND,
+                         "model '%s' was not found: no such file or folder here, and no models are installed "
+                         "('shoal help list' tells how)",
+                         shown);
     sh_buf_clear(&have);
     sh_names_free(entries, n);
     return rc;
@@ -87,7 +100,12 @@ int sh_names_resolve(char **path, const char *model, sh_err *err)
     if (!model[0])
         return sh_fail(err, SH_E_INVALID, "model: empty name (expected a file, a folder or a model's name)");
     if (strchr(model, '/')) {
-        if (!sh_file_exists(model)) return sh_fail(err, SH_E_NOTFOUND, "%s: no such file or folder", model);
+        if (!sh_file_exists(model)) {
+            char shown[80];
+            printable(shown, model);
+            return sh_fail(err, SH_E_NOTFOUND, "%s%s: no such file or folder", shown,
+                           strlen(model) > strlen(shown) ? "..." : "");
+        }
         found = sh_strdup(model);
     } else if (is_name(model)) {
         if ((rc = model_dirs(dirs, err)) < 0) return rc;
@@ -141,17 +159,31 @@ static bool is_model(const char *path, const char *name)
     return yes;
 }
 
+typedef struct weights_sum {
+    const char *dir;
+    uint64_t n_bytes;
+} weights_sum;
+
+static int add_weights(void *ud, const char *file)
+{
+    weights_sum *sum = ud;
+    uint64_t n = 0;
+    if (!sh_ends_with(file, ".safetensors") && !sh_ends_with(file, ".bin")) return SH_OK;
+    char *path = sh_path_join(sum->dir, file);
+    if (path && sh_file_size(path, &n, NULL) == SH_OK) sum->n_bytes += n;
+    sh_free(path);
+    return SH_OK;
+}
+
+/* A file's size; of a folder, that of its weights, which may be in several files. */
 static uint64_t bytes_of(const char *path)
 {
-    uint64_t n = 0;
-    if (sh_file_is_dir(path)) {
-        char *weights = sh_path_join(path, "model.safetensors");
-        if (weights) sh_file_size(weights, &n, NULL);
-        sh_free(weights);
-    } else {
-        sh_file_size(path, &n, NULL);
-    }
-    return n;
+    weights_sum sum = {.dir = path};
+    if (sh_file_is_dir(path))
+        sh_dir_each(path, add_weights, &sum, NULL);
+    else
+        sh_file_size(path, &sum.n_bytes, NULL);
+    return sum.n_bytes;
 }
 
 static int list_one(void *ud, const char *file)

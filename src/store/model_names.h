@@ -2,7 +2,7 @@
  *
  * Looked up in this order:
  *   1. a path that exists (anything with a slash, or an existing file or folder);
- *   2. $SHOAL_HOME/models/NAME, NAME.gguf or NAME-TAG.gguf for NAME:TAG;
+ *   2. $SHOAL_HOME/models/NAME, NAME.gguf or NAME.bin, with NAME-TAG for NAME:TAG;
  *   3. the models that came with the program: ../share/shoal/models and, in a build tree, the project's
  * models/ folder. Names are case-sensitive and hold letters, digits, '.', '_', '-' and one ':' before the
  * tag; nothing else, so a name can never leave the folder it is looked up in. */
