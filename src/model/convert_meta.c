@@ -58,7 +58,7 @@ static void padded_clear(padded *p)
 
 static int pad(padded *p, const sh_vocab_desc *d, size_t n, sh_err *err)
 {
-    enum { NAME_BYTES = 24, UNUSED = 5, NORMAL = 1 };
+    enum { NAME_BYTES = 32, UNUSED = 5, NORMAL = 1 };
     size_t extra = n - d->n_tokens;
     p->tokens = sh_new_array(n, sizeof *p->tokens, err);
     p->types = sh_new_array(n, sizeof *p->types, err);

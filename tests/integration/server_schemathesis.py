@@ -9,10 +9,13 @@ from _server import ROOT, Server, check, finish
 
 venv = pip("schemathesis")
 tool = os.path.join(venv, "bin", "schemathesis")
+# positive_data_acceptance is left out: what a schema allows may still be refused by the model (a token id beyond its vocabulary,
+# a prompt longer than its context, a conversation that its template rejects).
+# The coverage phase is left out: its generator dies of an interpreter error under Python 3.11 (AST constructor recursion depth).
 # A small context keeps every generation short, so that the time goes into requests.
 with Server("--ctx", "64", "--parallel", "16", "--timeout", "20") as s:
-    r = subprocess.run([tool, "run", f"http://127.0.0.1:{s.port}/openapi.json", "--max-examples", os.environ.get("SCHEMATHESIS_EXAMPLES", "25"), "--phases",
-                        "examples,coverage,fuzzing", "--seed", "1", "--checks", "all", "--request-timeout", "30", "--workers", "2", "--no-color"],
+    r = subprocess.run([tool, "run", f"http://127.0.0.1:{s.port}/openapi.json", "--max-examples", os.environ.get("SCHEMATHESIS_EXAMPLES", "60"), "--phases",
+                        "examples,fuzzing", "--seed", "1", "--checks", "all", "--exclude-checks", "positive_data_acceptance", "--request-timeout", "30", "--workers", "2", "--no-color"],
                        capture_output=True, text=True, timeout=400, cwd=os.path.join(ROOT, "build"))
     if r.returncode != 0:
         print(r.stdout[-6000:], r.stderr[-2000:])
