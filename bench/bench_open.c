@@ -3,9 +3,9 @@
  *   bench_open MODEL [N_CTX [THREADS]]
  *
  * One fresh process: opens the model, opens a session with an F16 cache of N_CTX tokens (2048), scores one token,
- * then fills the context to its last place. Prints one JSON line; first_token_ms counts from the start of opening to the
- * logits of the first token; peak memory is all that was ever resident, mapped pages of the file included. Whether the
- * file lay in the page cache decides load_ms: run it twice. */
+ * then fills the context to its last place. Prints one JSON line; first_token_ms counts from the start of opening
+ * to the logits of the first token; peak memory is all that was ever resident, mapped pages of the file included.
+ * Whether the file lay in the page cache decides load_ms: run it twice. */
 #include <stdio.h>
 #include <stdlib.h>
 
