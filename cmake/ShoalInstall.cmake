@@ -23,26 +23,29 @@ endif()
 install(TARGETS shoal_static shoal_shared LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR} ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR})
 install(DIRECTORY include/shoal DESTINATION ${CMAKE_INSTALL_INCLUDEDIR} FILES_MATCHING PATTERN "*.h")
 
-# The static library's own needs go to Requires.private: pkg-config --static adds them.
+# The static library's own needs go to Requires.private: pkg-config --static adds them. The prefix is told from where the
+# file lies, so that an installed tree may be moved.
+file(RELATIVE_PATH shoal_pc_to_prefix /x/${CMAKE_INSTALL_LIBDIR}/pkgconfig /x)
 configure_file(${CMAKE_SOURCE_DIR}/cmake/shoal.pc.in ${CMAKE_BINARY_DIR}/shoal.pc @ONLY)
 install(FILES ${CMAKE_BINARY_DIR}/shoal.pc DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig)
 
-file(GLOB man_pages CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/docs/man/*.1)
-install(FILES ${man_pages} DESTINATION ${CMAKE_INSTALL_MANDIR}/man1)
-file(GLOB models CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/models/*)
+file(GLOB models CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/models/*.gguf)
 install(FILES ${models} DESTINATION ${CMAKE_INSTALL_DATADIR}/shoal/models)
 
-# The completions are printed by the program from its own command table.
+# Man page and completions are printed by the program from its own command table.
 if(TARGET shoal AND NOT CMAKE_CROSSCOMPILING)
+  set(made ${CMAKE_BINARY_DIR}/made)
+  file(MAKE_DIRECTORY ${made})
+  add_custom_command(OUTPUT ${made}/shoal.1 COMMAND shoal help --man > ${made}/shoal.1 DEPENDS shoal VERBATIM)
+  set(pages ${made}/shoal.1)
   foreach(shell bash zsh fish)
-    add_custom_command(OUTPUT ${CMAKE_BINARY_DIR}/completion/shoal.${shell}
-      COMMAND ${CMAKE_COMMAND} -E make_directory ${CMAKE_BINARY_DIR}/completion
-      COMMAND shoal completion ${shell} > ${CMAKE_BINARY_DIR}/completion/shoal.${shell}
+    add_custom_command(OUTPUT ${made}/shoal.${shell} COMMAND shoal completion ${shell} > ${made}/shoal.${shell}
       DEPENDS shoal VERBATIM)
-    list(APPEND completions ${CMAKE_BINARY_DIR}/completion/shoal.${shell})
+    list(APPEND pages ${made}/shoal.${shell})
   endforeach()
-  add_custom_target(completions ALL DEPENDS ${completions})
-  install(FILES ${CMAKE_BINARY_DIR}/completion/shoal.bash DESTINATION ${CMAKE_INSTALL_DATADIR}/bash-completion/completions RENAME shoal)
-  install(FILES ${CMAKE_BINARY_DIR}/completion/shoal.zsh DESTINATION ${CMAKE_INSTALL_DATADIR}/zsh/site-functions RENAME _shoal)
-  install(FILES ${CMAKE_BINARY_DIR}/completion/shoal.fish DESTINATION ${CMAKE_INSTALL_DATADIR}/fish/vendor_completions.d)
+  add_custom_target(manual ALL DEPENDS ${pages})
+  install(FILES ${made}/shoal.1 DESTINATION ${CMAKE_INSTALL_MANDIR}/man1)
+  install(FILES ${made}/shoal.bash DESTINATION ${CMAKE_INSTALL_DATADIR}/bash-completion/completions RENAME shoal)
+  install(FILES ${made}/shoal.zsh DESTINATION ${CMAKE_INSTALL_DATADIR}/zsh/site-functions RENAME _shoal)
+  install(FILES ${made}/shoal.fish DESTINATION ${CMAKE_INSTALL_DATADIR}/fish/vendor_completions.d)
 endif()

@@ -18,6 +18,7 @@ typedef struct sh_runtime_opts {
     const char
         *cpu; /* "ref", "avx2", "avx512", "amx"; NULL: the best this machine has. Never changes a result. */
 } sh_runtime_opts;
+#define SH_RUNTIME_OPTS_INIT {.version = 1}
 
 /* opts may be NULL. Everything made with a runtime must be freed before it. */
 SH_API int sh_runtime_open(sh_runtime **out, const sh_runtime_opts *opts, sh_err *err);

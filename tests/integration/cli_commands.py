@@ -517,6 +517,35 @@ def test_debug_texts():
         tmp("s2.json", json.dumps({"chain": [["no_such_step", 2]]})), says="no_such_step")
 
 
+def test_convert():
+    folder = os.path.join(DATA, "models/minnow")
+    source = folder if os.path.isdir(folder) else MINNOW
+    f16, q8, q4 = tmp("m-f16.gguf"), tmp("m-q8.gguf"), tmp("m-q4.gguf")
+    r = shoal("convert", source, f16, "--type", "f16", "--name", "Other", "--allow-requantize")
+    T.check("convert", r.code == 0 and os.path.getsize(f16) > 1e7, r)
+    T.check("convert --name", good_json("info of it", "info", f16)["name"] == "Other")
+    bad("convert: the file is there already", 1, "convert", source, f16, says=f16)
+    T.check("convert --force", shoal("convert", source, f16, "--type", "f16", "--force", "--allow-requantize").code == 0)
+    for target, kind in ((q8, "q8_0"), (q4, "q4_k_m")):
+        r = shoal("quantize", f16, target, kind)
+        T.check(f"quantize {kind}", r.code == 0 and 1e6 < os.path.getsize(target) < os.path.getsize(f16), r)
+        good(f"{kind} answers", "run", target, "-n", "4", "hello")
+    r = shoal("quantize", f16, tmp("m-p.gguf"), "q8_0", "--pure", "--json")
+    T.check("quantize --pure --json", r.code == 0 and json.loads(r.out), r)
+    bad("quantize: quantised already", 1, "quantize", q8, tmp("m-x.gguf"), "q4_0", says="quantised")
+    T.check("quantize --allow-requantize", shoal("quantize", q8, tmp("m-x.gguf"), "q4_0", "--allow-requantize").code == 0)
+    bad("quantize: unwritable", 1, "quantize", f16, "/no/such/folder/x.gguf", "q8_0", says="/no/such/folder")
+    bad("convert: no such model", 1, "convert", "/no/such/model", tmp("y.gguf"), says="/no/such/model")
+    bad("quantize: no such weights", 1, "quantize", f16, tmp("y.gguf"), "q8_0", "--imatrix", tmp("none.gguf"), says="none.gguf")
+    for command in ("convert", "quantize"):
+        bad(f"{command}: no model", 2, command, says="usage")
+    r = shoal("quantize", f16, tmp("y.gguf"), "q9_9")
+    T.check("quantize: unknown type", r.code in (1, 2) and "q9_9" in r.err and r.err.count("\n") == 1, r)
+    r = shoal("convert", source, tmp("y.gguf"), "--type", "q9_9")
+    T.check("convert: unknown type", r.code in (1, 2) and "q9_9" in r.err and r.err.count("\n") == 1, r)
+    T.check("nothing is left behind", not os.path.exists(tmp("y.gguf")))
+
+
 def test_chat_pipe():
     r = shoal("chat", MINNOW, "-s", "1", "-n", "8", "-q", stdin=b"hello\n/stats\n/nonsense\n/bye\nnever\n")
     T.check("chat: through a pipe", r.code == 0 and r.out.count("\n") == 1 and "answer 8 tokens" in r.err and
@@ -566,7 +595,7 @@ def test_document():
 
 PARTS = (test_help, test_options, test_run, test_streams, test_terminal, test_models, test_info, test_tokenize, test_eval,
          test_bench, test_version, test_digest, test_logits, test_stories, test_debug_arrays, test_debug_texts,
-         test_chat_pipe, test_serve, test_document)
+         test_convert, test_chat_pipe, test_serve, test_document)
 
 
 def main():
