@@ -16,8 +16,8 @@ import tempfile
 import termios
 import time
 
-import cli_lib
-from cli_lib import SHOAL, environment
+import _cli_lib as cli_lib
+from _cli_lib import SHOAL, environment
 
 T = cli_lib.Tally()
 MINNOW = cli_lib.find_minnow()
@@ -44,8 +44,9 @@ class Terminal:
 
     def resize(self, rows, columns, tell=True):
         fcntl.ioctl(self.fd, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
-        if tell:
-            os.kill(self.pid, signal.SIGWINCH)
+        if tell:  # the kernel has sent SIGWINCH: let the redrawn line pass
+            while self.read_once(0.5):
+                pass
 
     def type(self, text):
         os.write(self.fd, text.encode() if isinstance(text, str) else text)
@@ -165,6 +166,9 @@ def test_talk():
 def last_user(t, name):
     path = os.path.join(WORK.name, name)
     t.enter("/save " + path)
+    end = time.monotonic() + 10
+    while not os.path.exists(path) and time.monotonic() < end:
+        t.read_once(0.1)
     users = [m["content"] for m in json.load(open(path, encoding="utf-8"))["messages"] if m["role"] == "user"]
     return users[-1] if users else None
 
@@ -211,6 +215,7 @@ def test_lines():
     T.check("a SIGINT at the prompt ends nothing", last_user(t, "s") == "still here", t.code)
     t.resize(24, 40)
     t.enter("a line that is longer than forty columns, so that it wraps at the new width")
+    t.resize(24, 200)
     T.check("a resize", last_user(t, "r").startswith("a line that is longer") and last_user(t, "r").endswith("width"))
     t.type("\x04")
     T.check("the history is kept", t.wait() == 0 and os.path.exists(os.path.join(environment()["SHOAL_HOME"], "chat_history")))

@@ -14,8 +14,8 @@ import sys
 import tempfile
 import time
 
-import cli_lib
-from cli_lib import DATA, ROOT, SHOAL, environment, shoal
+import _cli_lib as cli_lib
+from _cli_lib import DATA, ROOT, SHOAL, environment, shoal
 
 T = cli_lib.Tally()
 MINNOW = cli_lib.find_minnow()
@@ -532,7 +532,7 @@ def test_convert():
         good(f"{kind} answers", "run", target, "-n", "4", "hello")
     r = shoal("quantize", f16, tmp("m-p.gguf"), "q8_0", "--pure", "--json")
     T.check("quantize --pure --json", r.code == 0 and json.loads(r.out), r)
-    bad("quantize: quantised already", 1, "quantize", q8, tmp("m-x.gguf"), "q4_0", says="quantised")
+    bad("quantize: quantised already", 1, "quantize", q8, tmp("m-x.gguf"), "q4_0", says="--allow-requantize")
     T.check("quantize --allow-requantize", shoal("quantize", q8, tmp("m-x.gguf"), "q4_0", "--allow-requantize").code == 0)
     bad("quantize: unwritable", 1, "quantize", f16, "/no/such/folder/x.gguf", "q8_0", says="/no/such/folder")
     bad("convert: no such model", 1, "convert", "/no/such/model", tmp("y.gguf"), says="/no/such/model")
