@@ -25,31 +25,38 @@ void sh_progress_begin(sh_progress *p, const sh_cli *cli, const char *label, con
     *p = (sh_progress){.cli = cli, .label = label, .unit = unit, .total = total, .begin_us = sh_now_us()};
 }
 
-static void draw(sh_progress *p, double done, double seconds)
+void sh_progress_line(char out[SH_PROGRESS_LINE], const sh_progress *p, double done, double seconds,
+                      unsigned width)
 {
-    struct winsize ws = {0};
-    unsigned width = ioctl(STDERR_FILENO, TIOCGWINSZ, &ws) == 0 && ws.ws_col ? ws.ws_col : 80;
     double share = p->total > 0 && done < p->total ? done / p->total : 1,
            rate = seconds > 0 ? done / seconds : 0;
-    char tail[96] = "", human[16];
+    char tail[96], bar[40] = "", human[16];
     if (strcmp(p->unit, "B") == 0)
         snprintf(tail, sizeof tail, " %3.0f%% %s/s", share * 100, sh_human_bytes(human, rate));
     else if (p->unit[0])
         snprintf(tail, sizeof tail, " %3.0f%% %.0f %s/s", share * 100, rate, p->unit);
     else
         snprintf(tail, sizeof tail, " %3.0f%%", share * 100);
-    if (share > 0.01 && seconds > 0.5) {
+    if (share > 0.01 && share < 1 && seconds > 0.5) {
         size_t n = strlen(tail);
         snprintf(tail + n, sizeof tail - n, " %.0fs left", seconds / share * (1 - share));
     }
-    int room = (int)width - (int)strlen(p->label) - (int)strlen(tail) - 4, bar = room > 30 ? 30 : room;
-    fprintf(p->cli->diag, "\r\033[K%s ", p->label);
-    if (bar > 4) {
-        fputc('[', p->cli->diag);
-        for (int i = 0; i < bar; i++) fputc(i < (int)(share * bar) ? '#' : ' ', p->cli->diag);
-        fputc(']', p->cli->diag);
+    int room = (int)width - (int)strlen(p->label) - (int)strlen(tail) - 4, n = room > 30 ? 30 : room;
+    if (n > 4) {
+        bar[0] = ' ', bar[1] = '[';
+        for (int i = 0; i < n; i++) bar[2 + i] = i < (int)(share * n) ? '#' : ' ';
+        bar[2 + n] = ']', bar[3 + n] = 0;
     }
-    fputs(tail, p->cli->diag);
+    snprintf(out, SH_PROGRESS_LINE, "%s%s%s", p->label, bar, tail);
+}
+
+static void draw(const sh_progress *p, double done, double seconds)
+{
+    struct winsize ws = {0};
+    char line[SH_PROGRESS_LINE];
+    sh_progress_line(line, p, done, seconds,
+                     ioctl(STDERR_FILENO, TIOCGWINSZ, &ws) == 0 && ws.ws_col ? ws.ws_col : 80);
+    fprintf(p->cli->diag, "\r\033[K%s", line);
     fflush(p->cli->diag);
 }
 

@@ -30,6 +30,9 @@ typedef struct sh_progress {
 void sh_progress_begin(sh_progress *p, const sh_cli *cli, const char *label, const char *unit, double total);
 void sh_progress_update(sh_progress *p, double done);
 void sh_progress_done(sh_progress *p);
+/* What the bar shows after `seconds`, for a terminal of `width` columns: below 13 or so, only the share. */
+enum { SH_PROGRESS_LINE = 192 };
+void sh_progress_line(char out[SH_PROGRESS_LINE], const sh_progress *p, double done, double seconds, unsigned width);
 
 /* "6.2 MB", "1.5 GB" (powers of 1000). */
 const char *sh_human_bytes(char out[16], double bytes);
