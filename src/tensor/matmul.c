@@ -222,6 +222,10 @@ void sh_matmul(const sh_kernels *k, sh_pool *pool, const void *act, size_t n_tok
         assert(outs[i].w->n_cols == outs[0].w->n_cols && outs[i].w->act_kind == outs[0].w->act_kind);
         n_groups += group_count(outs[i].w);
     }
+    /* A few microseconds of work: less than that and waiting for the other thread costs more than it saves, the
+     * more so when other programs keep it from its core. */
+    enum { GRAIN_PRODUCTS = 1 << 18 };
+    const size_t group_products = SH_GROUP_ROWS * outs[0].w->n_cols * n_tokens;
     product p = {k, act, n_tokens, n_outs, outs};
-    sh_pool_run(pool, n_groups, 1, product_groups, &p);
+    sh_pool_run(pool, n_groups, 1 + GRAIN_PRODUCTS / group_products, product_groups, &p);
 }
