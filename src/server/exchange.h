@@ -32,19 +32,27 @@ struct sh_exchange {
     struct MHD_Connection *connection;
     const sh_route *route; /* NULL: none matched */
     const char *method;
-    const char *rest;   /* decoded rest of the path, NUL-terminated */
-    char *path, *allow; /* allow: methods of a path, for 405 */
+    const char *rest; /* decoded rest of the path, NUL-terminated */
+    char *path;
+    sh_buf allow; /* the methods of the path, for 405 and OPTIONS */
     sh_buf body;
-    json_t *json; /* the body, when the route has fields */
+    size_t n_dropped_bytes; /* of the body of a request that is refused */
+    json_t *json;           /* the body, when the route has fields; only while the route handles it */
     uint64_t begin_us;
     /* the answer */
     int status;
     sh_buf reply;
-    const char *content_type;
+    const char *content_type;             /* NULL: no content */
     const char *extra_name, *extra_value; /* one more header */
     struct sh_job *job;                   /* a generation in progress: its answer comes later */
-    bool upload_done, answered, too_large;
+    bool answered;                        /* handed to libmicrohttpd */
 };
+
+const char *sh_exchange_header(const sh_exchange *x, const char *name); /* NULL when absent */
+/* What every answer carries: caching, CORS. */
+void sh_exchange_common_headers(const sh_exchange *x, struct MHD_Response *r);
+/* Whether the one who asks may. Else false, and the answer (401, 403) is set. */
+bool sh_access_check(sh_exchange *x);
 
 /* Each sets the answer and returns SH_OK; when memory is short the answer becomes 500. */
 int sh_reply_json(sh_exchange *x, int status, json_t *doc); /* takes the reference */
@@ -52,8 +60,8 @@ int sh_reply_text(sh_exchange *x, int status, const char *content_type, sh_buf *
 /* OpenAI's shape: {"error": {"message", "type", "param", "code"}}. type follows from the status. */
 int sh_reply_error(sh_exchange *x, int status, const char *param, const char *code, const char *fmt, ...)
     SH_PRINTF(5, 6);
-/* The status that fits a library error: INVALID, RANGE, CORRUPT -> 400, NOTFOUND -> 404, BUSY -> 429 (with
- * Retry-After) ... */
+/* The status that fits a library error: NOTFOUND 404, BUSY 429 (with Retry-After), NOMEM and IO 500, CANCELLED 503,
+ * any other 400. */
 int sh_reply_failure(sh_exchange *x, int rc, const char *param, const sh_err *err);
 /* The model a request names; NULL name: the first. NULL after replying 404. */
 const sh_served_model *sh_find_model(sh_exchange *x, const char *name);

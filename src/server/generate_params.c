@@ -38,7 +38,7 @@ static int bad(sh_exchange *x, bool *replied, const char *param, const char *wha
 
 static int read_stops(sh_exchange *x, sh_generate_params *p, sh_job_opts *job, bool *replied)
 {
-    const char *expected = "a text, or a list of at most 15 texts, none of them empty";
+    const char *expected = "a text, or a list of at most 15 texts, none of them empty or with a NUL";
     const json_t *stop = json_object_get(x->json, "stop");
     if (!stop || json_is_null(stop)) return SH_OK;
     bool is_list = json_is_array(stop);
@@ -46,7 +46,9 @@ static int read_stops(sh_exchange *x, sh_generate_params *p, sh_job_opts *job, b
     if (n >= SH_MAX_STOPS) return bad(x, replied, "stop", expected);
     for (size_t i = 0; i < n; i++) {
         const json_t *v = is_list ? json_array_get(stop, i) : stop;
-        if (!json_string_length(v)) return bad(x, replied, "stop", expected);
+        /* The engine takes NUL-terminated texts. */
+        if (!json_string_length(v) || strlen(json_string_value(v)) != json_string_length(v))
+            return bad(x, replied, "stop", expected);
         sh_generate_params_stop(p, job, json_string_value(v));
     }
     return SH_OK;

@@ -4,9 +4,10 @@
 
 #include "server/job.h"
 
+#define SH_STOP_TEXT "{\"type\":\"string\",\"minLength\":1,\"pattern\":\"^[^\\\\u0000]+$\"}"
 #define SH_STOP_SCHEMA                                                                                       \
-    "{\"oneOf\":[{\"type\":\"null\"},{\"type\":\"string\",\"minLength\":1},{\"type\":\"array\",\"items\":{"  \
-    "\"type\":\"string\",\"minLength\":1},\"maxItems\":15}]}"
+    "{\"oneOf\":[{\"type\":\"null\"}," SH_STOP_TEXT ",{\"type\":\"array\",\"items\":" SH_STOP_TEXT           \
+    ",\"maxItems\":15}]}"
 #define SH_BIAS_SCHEMA                                                                                       \
     "{\"type\":[\"object\",\"null\"],\"propertyNames\":{\"pattern\":\"^(0|[1-9][0-9]{0,8})$\"},"             \
     "\"additionalProperties\":{\"type\":\"number\",\"minimum\":-100,\"maximum\":100}}"
@@ -31,8 +32,8 @@
         {"n", SH_FIELD_INT, 1, SH_MAX_CHOICES, false, true, NULL, "How many answers."},                       \
         {"seed",                                                                                              \
          SH_FIELD_INT,                                                                                        \
-         -9007199254740991.0,                                                                                 \
-         9007199254740991.0,                                                                                  \
+         -9223372036854775808.0,                                                                              \
+         9223372036854774784.0, /* the last double below 2^63 */                                              \
          false,                                                                                               \
          true,                                                                                                \
          NULL,                                                                                                \

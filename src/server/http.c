@@ -1,7 +1,6 @@
 /* http.c - libmicrohttpd's callbacks: collect a request, check who may ask, hand it to its route, send the
  * answer. */
-#include <ctype.h>
-#include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <strings.h>
 
@@ -10,65 +9,13 @@
 #include "os/clock.h"
 #include "server/job.h"
 
-int sh_reply_text(sh_exchange *x, int status, const char *content_type, sh_buf *text)
-{
-    sh_buf_clear(&x->reply);
-    x->status = text->failed ? 500 : status;
-    x->content_type = content_type;
-    x->reply = *text;
-    *text = (sh_buf){0};
-    return SH_OK;
-}
+/* A refused upload of up to this size is read to its end: closing before would reset the connection, and the
+ * client might never see why. */
+enum { DROP_MAX_BYTES = 32 << 20 };
 
-int sh_reply_json(sh_exchange *x, int status, json_t *doc)
+const char *sh_exchange_header(const sh_exchange *x, const char *name)
 {
-    sh_buf text = {0};
-    if (!doc || sh_json_write(&text, doc, 0, NULL) < 0) {
-        sh_buf_clear(&text);
-        sh_buf_puts(&text, "{\"error\":{\"message\":\"out of "
-                           "memory\",\"type\":\"server_error\",\"param\":null,\"code\":null}}");
-        status = 500;
-    }
-    json_decref(doc);
-    return sh_reply_text(x, status, "application/json", &text);
-}
-
-int sh_reply_error(sh_exchange *x, int status, const char *param, const char *code, const char *fmt, ...)
-{
-    char message[512];
-    va_list ap;
-    va_start(ap, fmt);
-    vsnprintf(message, sizeof message, fmt, ap);
-    va_end(ap);
-    const char *type = status == 401   ? "authentication_error"
-                       : status == 403 ? "permission_error"
-                       : status == 429 ? "rate_limit_error"
-                       : status >= 500 ? "server_error"
-                                       : "invalid_request_error";
-    json_t *text = json_string(message);
-    return sh_reply_json(x, status,
-                         json_pack("{s:{s:o,s:s,s:s?,s:s?}}", "error", "message",
-                                   text ? text : json_string("invalid request"), "type", type, "param", param,
-                                   "code", code));
-}
-
-int sh_reply_failure(sh_exchange *x, int rc, const char *param, const sh_err *err)
-{
-    switch (rc) {
-    case SH_E_BUSY:
-        x->extra_name = "Retry-After";
-        x->extra_value = "1";
-        return sh_reply_error(x, 429, param, "queue_full", "%s", err->msg);
-    case SH_E_NOTFOUND:
-        return sh_reply_error(x, 404, param, NULL, "%s", err->msg);
-    case SH_E_NOMEM:
-    case SH_E_IO:
-        return sh_reply_error(x, 500, param, NULL, "%s", err->msg);
-    case SH_E_RANGE:
-        return sh_reply_error(x, 400, param, "context_length_exceeded", "%s", err->msg);
-    default:
-        return sh_reply_error(x, 400, param, NULL, "%s", err->msg);
-    }
+    return MHD_lookup_connection_value(x->connection, MHD_HEADER_KIND, name);
 }
 
 const sh_served_model *sh_find_model(sh_exchange *x, const char *name)
@@ -82,166 +29,137 @@ const sh_served_model *sh_find_model(sh_exchange *x, const char *name)
     return NULL;
 }
 
-static const char *header(const sh_exchange *x, const char *name)
+static bool path_matches(const sh_route *r, const char *path, const char **rest)
 {
-    return MHD_lookup_connection_value(x->connection, MHD_HEADER_KIND, name);
+    size_t n = strlen(r->path);
+    bool is_prefix = n >= 2 && r->path[n - 1] == '*';
+    *rest = is_prefix ? path + n - 1 : "";
+    return is_prefix ? strncmp(path, r->path, n - 1) == 0 && path[n - 1] : strcmp(path, r->path) == 0;
 }
 
-/* Equal bytes in a time that does not depend on where they differ. */
-static bool same_secret(const char *a, const char *b)
-{
-    size_t na = strlen(a), nb = strlen(b);
-    unsigned char difference = na != nb;
-    for (size_t i = 0; i < na; i++) difference |= (unsigned char)(a[i] ^ b[nb ? i % nb : 0]);
-    return difference == 0;
-}
-
-static bool names_this_machine(const char *host)
-{
-    static const char *const names[] = {"localhost", "127.", "[::1]"};
-    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
-        if (strncasecmp(host, names[i], strlen(names[i])) == 0) return true;
-    return false;
-}
-
-/* A page of some web site must not reach a server that asks for no token: its Origin gives it away, and a
- * name that was pointed at 127.0.0.1 (DNS rebinding) shows in Host. */
-static bool is_foreign_page(const sh_exchange *x)
-{
-    const char *origin = header(x, "Origin"), *host = header(x, "Host"), *allowed = x->server->cors_origin;
-    if (!x->server->token && x->server->is_loopback && host && !names_this_machine(host)) return true;
-    if (!origin || (allowed && (strcmp(allowed, "*") == 0 || strcasecmp(allowed, origin) == 0))) return false;
-    const char *authority = strstr(origin, "://");
-    return !authority || !host || strcasecmp(authority + 3, host) != 0;
-}
-
-static bool is_allowed(sh_exchange *x)
-{
-    if (is_foreign_page(x)) {
-        sh_reply_error(x, 403, NULL, "origin_not_allowed",
-                       "requests from this origin are not allowed (see --cors)");
-        return false;
-    }
-    if (!x->server->token || (x->route && x->route->flags & SH_ROUTE_OPEN)) return true;
-    const char *given = header(x, "Authorization");
-    if (given && strncasecmp(given, "Bearer ", 7) == 0 && same_secret(given + 7, x->server->token))
-        return true;
-    x->extra_name = "WWW-Authenticate";
-    x->extra_value = "Bearer";
-    sh_reply_error(x, 401, NULL, "invalid_api_key",
-                   given ? "the bearer token is wrong"
-                         : "a bearer token is needed (Authorization: Bearer ...)");
-    return false;
-}
-
-/* The route of a path; *other_method tells that the path exists under another one. */
+/* The route of method and path, or NULL. `allow` gets the methods that the path has. */
 static const sh_route *find_route(const char *method, const char *path, const char **rest, sh_buf *allow)
 {
     const sh_route *found = NULL;
+    const char *end;
+    /* HEAD is GET without the body, which libmicrohttpd leaves out. */
+    const char *wanted = strcmp(method, "HEAD") == 0 ? "GET" : method;
     for (const sh_route *r = sh_routes; r->method; r++) {
-        size_t n = strlen(r->path);
-        bool is_prefix = n >= 2 && r->path[n - 1] == '*';
-        bool match =
-            is_prefix ? strncmp(path, r->path, n - 1) == 0 && path[n - 1] : strcmp(path, r->path) == 0;
-        if (!match) continue;
-        if (strcmp(r->method, method) == 0) {
-            *rest = is_prefix ? path + n - 1 : "";
+        if (!path_matches(r, path, &end)) continue;
+        if (strcmp(r->method, wanted) == 0) {
+            *rest = end;
             found = r;
         }
-        sh_buf_printf(allow, "%s%s", allow->n ? ", " : "", r->method);
+        sh_buf_printf(allow, "%s%s", r->method, strcmp(r->method, "GET") == 0 ? ", HEAD, " : ", ");
     }
+    if (allow->n) sh_buf_puts(allow, "OPTIONS");
     return found;
 }
 
-static void answer_unrouted(sh_exchange *x, const sh_buf *allow)
+static void answer_unrouted(sh_exchange *x)
 {
-    if (!allow->n) {
+    if (!x->allow.n) {
         sh_reply_error(x, 404, NULL, "unknown_url",
-                       "unknown path: %s %.200s (GET /openapi.json describes all)", x->method, x->path);
+                       "unknown path: %.16s %.200s (GET /openapi.json describes all)", x->method, x->path);
         return;
     }
+    if (!x->allow.failed) x->extra_name = "Allow", x->extra_value = x->allow.p;
     if (strcmp(x->method, "OPTIONS") == 0) {
         sh_buf empty = {0};
-        sh_reply_text(x, 204, "text/plain", &empty);
+        sh_reply_text(x, 204, NULL, &empty);
         return;
     }
-    x->allow = sh_strdup(allow->p);
-    if (x->allow) x->extra_name = "Allow", x->extra_value = x->allow;
-    sh_reply_error(x, 405, NULL, "method_not_allowed", "%s is not possible here (allowed: %s)", x->method,
-                   allow->p);
+    sh_reply_error(x, 405, NULL, "method_not_allowed", "%.16s is not possible here (allowed: %s)", x->method,
+                   x->allow.p);
 }
 
+static void refuse_large(sh_exchange *x)
+{
+    sh_buf_clear(&x->body);
+    sh_reply_error(x, 413, NULL, "body_too_large", "the body is larger than %zu bytes",
+                   x->server->max_body_bytes);
+}
+
+/* The whole request is here: let its route answer, or start a job that will. */
 static void dispatch(sh_exchange *x)
 {
     const char *param = NULL;
     sh_err err = {0};
-    if (x->too_large) {
-        sh_reply_error(x, 413, NULL, "body_too_large", "the body is larger than %zu bytes",
-                       x->server->max_body_bytes);
-        return;
-    }
-    if (x->route->fields) {
-        if (sh_json_parse(&x->json, x->body.p ? x->body.p : "", x->body.n, "body", &err) < 0) {
-            sh_reply_error(x, 400, NULL, "invalid_json", "%s", err.msg);
-            return;
-        }
-        if (sh_fields_check(x->json, x->route->fields, &param, &err) < 0) {
-            sh_reply_error(x, 400, param, NULL, "%s", err.msg);
-            return;
-        }
-    }
-    x->route->handle(x);
+    if (!x->route->fields)
+        x->route->handle(x);
+    else if (sh_json_parse(&x->json, x->body.p ? x->body.p : "", x->body.n, "body", &err) < 0)
+        sh_reply_error(x, 400, NULL, "invalid_json", "%s", err.msg);
+    else if (sh_fields_check(x->json, x->route->fields, &param, &err) < 0)
+        sh_reply_error(x, 400, param, NULL, "%s", err.msg);
+    else
+        x->route->handle(x);
+    /* A generation can take minutes; what asked for it is not needed any longer. */
+    json_decref(x->json);
+    x->json = NULL;
+    sh_buf_clear(&x->body);
+}
+
+void sh_exchange_common_headers(const sh_exchange *x, struct MHD_Response *r)
+{
+    MHD_add_response_header(r, "Cache-Control", "no-store");
+    MHD_add_response_header(r, "X-Content-Type-Options", "nosniff");
+    if (!x->server->cors_origin) return;
+    MHD_add_response_header(r, "Access-Control-Allow-Origin", x->server->cors_origin);
+    MHD_add_response_header(r, "Access-Control-Allow-Headers", "*, Authorization");
+    MHD_add_response_header(r, "Access-Control-Allow-Methods", "GET, HEAD, POST, OPTIONS");
+    MHD_add_response_header(r, "Access-Control-Max-Age", "600");
+    MHD_add_response_header(r, "Vary", "Origin");
 }
 
 static enum MHD_Result send_reply(sh_exchange *x)
 {
+    /* The bytes live in x->reply until libmicrohttpd reports the request as completed. */
     struct MHD_Response *r = MHD_create_response_from_buffer(x->reply.n, x->reply.n ? x->reply.p : (char *)"",
-                                                             MHD_RESPMEM_MUST_COPY);
+                                                             MHD_RESPMEM_PERSISTENT);
     if (!r) return MHD_NO;
-    MHD_add_response_header(r, "Content-Type",
-                            x->content_type ? x->content_type : "text/plain; charset=utf-8");
-    MHD_add_response_header(r, "Cache-Control", "no-store");
+    if (x->content_type) MHD_add_response_header(r, "Content-Type", x->content_type);
     if (x->extra_name) MHD_add_response_header(r, x->extra_name, x->extra_value);
-    if (x->server->cors_origin) {
-        MHD_add_response_header(r, "Access-Control-Allow-Origin", x->server->cors_origin);
-        MHD_add_response_header(r, "Access-Control-Allow-Headers", "Authorization, Content-Type");
-        MHD_add_response_header(r, "Access-Control-Allow-Methods", "GET, POST, OPTIONS");
-        MHD_add_response_header(r, "Vary", "Origin");
-    }
+    sh_exchange_common_headers(x, r);
     enum MHD_Result ok = MHD_queue_response(x->connection, (unsigned)x->status, r);
     MHD_destroy_response(r);
     x->answered = ok == MHD_YES;
     return ok;
 }
 
-/* First call of a request: only its head is known. An answer set here (refused, unknown) is sent before the
- * body is read. */
+/* First call of a request: only its head is known. */
 static enum MHD_Result begin(struct sh_server *s, struct MHD_Connection *c, const char *url,
                              const char *method, void **state)
 {
     sh_exchange *x = sh_zalloc(1, sizeof *x);
-    sh_buf allow = {0};
     if (!x) return MHD_NO;
     *state = x;
     x->server = s;
     x->connection = c;
     x->begin_us = sh_now_us();
-    x->path = sh_strdup(url);
     x->method = method; /* lives as long as the request */
-    if (!x->path) return MHD_NO;
-    /* HEAD is GET without the body, which libmicrohttpd leaves out. */
-    x->route = find_route(strcmp(method, "HEAD") == 0 ? "GET" : method, x->path, &x->rest, &allow);
-    const char *length = header(x, "Content-Length");
-    if (!is_allowed(x)) {
-        /* answered */
-    } else if (!x->route) {
-        answer_unrouted(x, &allow);
-    } else if (length && strtoull(length, NULL, 10) > s->max_body_bytes) {
-        x->too_large = true;
-        dispatch(x);
+    if (!(x->path = sh_strdup(url))) return MHD_NO;
+    x->route = find_route(method, x->path, &x->rest, &x->allow);
+    const char *length = sh_exchange_header(x, "Content-Length"), *expect = sh_exchange_header(x, "Expect");
+    unsigned long long n_declared = length ? strtoull(length, NULL, 10) : 0;
+    if (!sh_access_check(x)) return expect || n_declared > DROP_MAX_BYTES ? send_reply(x) : MHD_YES;
+    if (!x->route)
+        answer_unrouted(x);
+    else if (n_declared > s->max_body_bytes)
+        refuse_large(x);
+    /* Refused: at once when nothing or too much would follow, else after the body, see DROP_MAX_BYTES. */
+    return x->status && (expect || n_declared > DROP_MAX_BYTES) ? send_reply(x) : MHD_YES;
+}
+
+/* Part of the body. */
+static enum MHD_Result take(sh_exchange *x, const char *p, size_t n)
+{
+    if (!x->status && n > x->server->max_body_bytes - x->body.n) refuse_large(x);
+    if (x->status) {
+        x->n_dropped_bytes += n;
+        return x->n_dropped_bytes <= DROP_MAX_BYTES ? MHD_YES : MHD_NO;
     }
-    sh_buf_clear(&allow);
-    return x->status ? send_reply(x) : MHD_YES;
+    sh_buf_add(&x->body, p, n);
+    return x->body.failed ? MHD_NO : MHD_YES;
 }
 
 enum MHD_Result sh_http_request(void *server, struct MHD_Connection *c, const char *url, const char *method,
@@ -251,23 +169,27 @@ enum MHD_Result sh_http_request(void *server, struct MHD_Connection *c, const ch
     (void)version;
     if (!x) return begin(server, c, url, method, state);
     if (*upload_size) {
-        if (x->answered) {
-            *upload_size = 0; /* a body nobody reads */
-            return MHD_YES;
-        }
-        if (x->body.n + *upload_size > x->server->max_body_bytes)
-            x->too_large = true; /* read on, keep nothing, answer 413 */
-        if (!x->too_large) sh_buf_add(&x->body, upload, *upload_size);
+        size_t n = *upload_size;
         *upload_size = 0;
-        return x->body.failed ? MHD_NO : MHD_YES;
+        return take(x, upload, n);
     }
     if (x->answered) return MHD_YES;
-    if (!x->job) dispatch(x);
+    if (!x->job && !x->status) dispatch(x);
     if (x->job && !x->status) {
         enum MHD_Result ok = sh_job_answer(x);
         if (x->answered || !x->status) return ok; /* streaming, or suspended */
     }
     return send_reply(x);
+}
+
+/* One line, whatever bytes the client chose. */
+static void log_request(const sh_exchange *x, uint64_t us)
+{
+    char line[256];
+    snprintf(line, sizeof line, "%.16s %.200s", x->method, x->path ? x->path : "?");
+    for (char *p = line; *p; p++)
+        if ((unsigned char)*p < 0x20 || *p == 0x7f) *p = '?';
+    sh_logf(x->server->log, SH_LOG_INFO, "%s %d %.1f ms", line, x->status, (double)us * 1e-3);
 }
 
 void sh_http_completed(void *server, struct MHD_Connection *c, void **state,
@@ -277,17 +199,15 @@ void sh_http_completed(void *server, struct MHD_Connection *c, void **state,
     (void)c;
     (void)why;
     if (!x) return;
-    struct sh_server *s = server;
     uint64_t us = sh_now_us() - x->begin_us;
-    sh_metrics_count(s, x->route, x->status, us);
-    sh_logf(s->log, SH_LOG_INFO, "%s %.200s %d %.1f ms", x->method ? x->method : "?", x->path ? x->path : "?",
-            x->status, (double)us * 1e-3);
+    sh_metrics_count(server, x->route, x->status, us);
+    log_request(x, us);
     if (x->job) sh_job_disconnect(x->job);
     json_decref(x->json);
     sh_buf_clear(&x->body);
     sh_buf_clear(&x->reply);
+    sh_buf_clear(&x->allow);
     sh_free(x->path);
-    sh_free(x->allow);
     sh_free(x);
     *state = NULL;
 }

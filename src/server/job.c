@@ -92,14 +92,18 @@ static sh_job *job_new(sh_exchange *x, const sh_job_opts *o, sh_err *err)
     return j;
 }
 
-static void list_add(sh_job *j)
+/* False when the server is stopping: then nothing would cut the job off. It is in the list all the same,
+ * since the watcher frees it. */
+static bool list_add(sh_job *j)
 {
     struct sh_server *s = j->server;
     pthread_mutex_lock(&s->lock);
     j->next = s->jobs;
     if (s->jobs) s->jobs->prev = j;
     s->jobs = j;
+    bool draining = s->draining;
     pthread_mutex_unlock(&s->lock);
+    return !draining;
 }
 
 int sh_job_start(sh_exchange *x, const sh_job_opts *o, sh_err *err)
@@ -111,8 +115,9 @@ int sh_job_start(sh_exchange *x, const sh_job_opts *o, sh_err *err)
         const sh_prompt *p = &o->prompts[i / o->n_per_prompt];
         j->choices[i].job = j;
         j->choices[i].index = i;
-        j->choices[i].n_logprob_text = p->echo.n;
+        j->choices[i].n_logprob_text = sh_render_length(p->echo.p, p->echo.n);
         sh_buf_add(&j->choices[i].echo, p->echo.p ? p->echo.p : "", p->echo.n);
+        if (rc == SH_OK) rc = sh_buf_ok(&j->choices[i].echo, err);
     }
     if (j->stream) sh_render_stream_begin(j, &j->out);
     for (unsigned i = 0; i < j->n_choices && rc == SH_OK; i++) {
@@ -132,7 +137,7 @@ int sh_job_start(sh_exchange *x, const sh_job_opts *o, sh_err *err)
             pthread_mutex_unlock(&j->lock);
         }
     }
-    list_add(j);
+    if (!list_add(j) && rc == SH_OK) rc = sh_fail(err, SH_E_CANCELLED, "the server is stopping");
     if (rc < 0) {
         sh_job_disconnect(j); /* what was submitted is cancelled; the watcher frees */
         return rc;
@@ -177,10 +182,8 @@ static enum MHD_Result answer_stream(sh_exchange *x)
     if (!r) return MHD_NO;
     x->status = 200;
     MHD_add_response_header(r, "Content-Type", "text/event-stream; charset=utf-8");
-    MHD_add_response_header(r, "Cache-Control", "no-store");
     MHD_add_response_header(r, "X-Accel-Buffering", "no"); /* nginx would hold events back */
-    if (x->server->cors_origin)
-        MHD_add_response_header(r, "Access-Control-Allow-Origin", x->server->cors_origin);
+    sh_exchange_common_headers(x, r);
     enum MHD_Result ok = MHD_queue_response(x->connection, 200, r);
     MHD_destroy_response(r);
     x->answered = ok == MHD_YES;

@@ -76,5 +76,6 @@ void sh_render_stream_begin(sh_job *j, sh_buf *out);
 void sh_render_stream_end(sh_job *j, sh_buf *out);
 json_t *sh_render_answer(sh_job *j);
 void sh_render_logprob(sh_job *j, sh_choice *c, const sh_event *ev); /* keeps it in c->logprobs */
+size_t sh_render_length(const char *p, size_t n);                    /* characters of UTF-8 */
 
 #endif

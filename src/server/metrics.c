@@ -27,6 +27,8 @@ static unsigned long long value(atomic_ullong *v)
 
 static void write_routes(struct sh_server *s, sh_buf *out)
 {
+    /* aborted: the client left before there was a status. */
+    static const char *const classes[SH_STATUS_CLASSES] = {"aborted", "1xx", "2xx", "3xx", "4xx", "5xx"};
     size_t n = sh_route_count();
     sh_buf_puts(out, "# HELP shoal_http_requests_total Requests by route and status class.\n# TYPE "
                      "shoal_http_requests_total counter\n");
@@ -34,9 +36,9 @@ static void write_routes(struct sh_server *s, sh_buf *out)
         for (int c = 0; c < SH_STATUS_CLASSES; c++) {
             unsigned long long v = value(&s->metrics[i].by_class[c]);
             if (v)
-                sh_buf_printf(out,
-                              "shoal_http_requests_total{method=\"%s\",route=\"%s\",status=\"%dxx\"} %llu\n",
-                              i < n ? sh_routes[i].method : "", i < n ? sh_routes[i].path : "other", c, v);
+                sh_buf_printf(
+                    out, "shoal_http_requests_total{method=\"%s\",route=\"%s\",status=\"%s\"} %llu\n",
+                    i < n ? sh_routes[i].method : "", i < n ? sh_routes[i].path : "other", classes[c], v);
         }
     sh_buf_puts(
         out,
@@ -66,8 +68,8 @@ static void write_routes(struct sh_server *s, sh_buf *out)
 static void label(sh_buf *out, const char *text)
 {
     for (const char *p = text; *p; p++) {
-        if (*p == '\\' || *p == '"') sh_buf_putc(out, '\\');
-        sh_buf_putc(out, *p == '\n' ? ' ' : *p);
+        if (*p == '\\' || *p == '"' || *p == '\n') sh_buf_putc(out, '\\');
+        sh_buf_putc(out, *p == '\n' ? 'n' : *p);
     }
 }
 

@@ -7,23 +7,37 @@ static const char *finish_name(enum sh_finish f)
     return f == SH_FINISH_LENGTH ? "length" : "stop";
 }
 
+size_t sh_render_length(const char *p, size_t n)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < n; i++) count += ((unsigned char)p[i] & 0xc0) != 0x80;
+    return count;
+}
+
+/* A JSON string of any bytes (token ids need not spell whole characters): what is no UTF-8 becomes U+FFFD. */
+static json_t *text_of(const char *p, size_t n)
+{
+    json_t *text = json_stringn(p ? p : "", n);
+    if (text) return text;
+    sh_buf quoted = {0};
+    sh_json_quote(&quoted, p, n);
+    if (quoted.failed || sh_json_parse(&text, quoted.p, quoted.n, "text", NULL) < 0) text = NULL;
+    sh_buf_clear(&quoted);
+    return text;
+}
+
 /* The text of one token, and its exact bytes (which alone may be half a character). */
 static json_t *token_entry(const sh_job *j, sh_token id, float logprob)
 {
     char bytes[256];
-    sh_buf quoted = {0};
     const sh_tokenizer *t = sh_model_tokenizer(j->model->model);
     int64_t n = sh_tokenizer_decode(t, &id, 1, false, bytes, sizeof bytes, NULL);
     size_t len = n < 0 ? 0 : (size_t)n < sizeof bytes ? (size_t)n : sizeof bytes;
     json_t *list = json_array();
     for (size_t i = 0; i < len; i++) json_array_append_new(list, json_integer((unsigned char)bytes[i]));
-    sh_json_quote(&quoted, bytes, len);
-    json_t *text = NULL;
-    if (!quoted.failed && sh_json_parse(&text, quoted.p, quoted.n, "token", NULL) < 0) text = NULL;
-    sh_buf_clear(&quoted);
     /* JSON has no infinity: a token that cannot be drawn gets OpenAI's own floor. */
     double lp = logprob > -9999.0f ? (double)logprob : -9999.0;
-    return json_pack("{s:o,s:f,s:o}", "token", text ? text : json_string(""), "logprob", lp, "bytes", list);
+    return json_pack("{s:o,s:f,s:o}", "token", text_of(bytes, len), "logprob", lp, "bytes", list);
 }
 
 static json_t *chat_logprob(const sh_job *j, const sh_event *ev)
@@ -35,7 +49,7 @@ static json_t *chat_logprob(const sh_job *j, const sh_event *ev)
     return entry;
 }
 
-/* completions: parallel lists. */
+/* completions: parallel lists; text_offset counts characters. */
 static json_t *empty_lists(void)
 {
     return json_pack("{s:[],s:[],s:[],s:[]}", "tokens", "token_logprobs", "top_logprobs", "text_offset");
@@ -53,7 +67,7 @@ static void add_to_lists(json_t *lists, const sh_job *j, sh_choice *c, const sh_
     json_array_append(json_object_get(lists, "token_logprobs"), json_object_get(entry, "logprob"));
     json_array_append_new(json_object_get(lists, "top_logprobs"), top);
     json_array_append_new(json_object_get(lists, "text_offset"), json_integer((json_int_t)c->n_logprob_text));
-    c->n_logprob_text += ev->n_text;
+    c->n_logprob_text += sh_render_length(ev->text, ev->n_text);
     json_decref(entry);
 }
 
@@ -114,8 +128,9 @@ void sh_render_stream_begin(sh_job *j, sh_buf *out)
                         out);
         else if (j->choices[i].echo.n)
             send_choice(j,
-                        json_pack("{s:i,s:s%,s:n,s:n}", "index", (int)i, "text", j->choices[i].echo.p,
-                                  j->choices[i].echo.n, "logprobs", "finish_reason"),
+                        json_pack("{s:i,s:o,s:n,s:n}", "index", (int)i, "text",
+                                  text_of(j->choices[i].echo.p, j->choices[i].echo.n), "logprobs",
+                                  "finish_reason"),
                         out);
     }
 }
@@ -186,7 +201,7 @@ static json_t *choice_of(sh_job *j, sh_choice *c)
     const char *reason = finish_name(c->finish);
     if (j->is_chat) {
         if (c->logprobs) logprobs = json_pack("{s:o,s:n}", "content", logprobs, "refusal");
-        json_t *text = json_stringn(c->text.p ? c->text.p : "", c->text.n);
+        json_t *text = c->text.failed ? NULL : text_of(c->text.p, c->text.n);
         return json_pack("{s:i,s:{s:s,s:o,s:n},s:o,s:s}", "index", (int)c->index, "message", "role",
                          "assistant", "content", text, "refusal", "logprobs", logprobs, "finish_reason",
                          reason);
@@ -194,7 +209,7 @@ static json_t *choice_of(sh_job *j, sh_choice *c)
     sh_buf whole = {0};
     sh_buf_add(&whole, c->echo.p ? c->echo.p : "", c->echo.n);
     sh_buf_add(&whole, c->text.p ? c->text.p : "", c->text.n);
-    json_t *text = whole.failed ? NULL : json_stringn(whole.p, whole.n);
+    json_t *text = whole.failed || c->text.failed ? NULL : text_of(whole.p, whole.n);
     sh_buf_clear(&whole);
     return json_pack("{s:i,s:o,s:o,s:s}", "index", (int)c->index, "text", text, "logprobs", logprobs,
                      "finish_reason", reason);
@@ -204,6 +219,10 @@ json_t *sh_render_answer(sh_job *j)
 {
     json_t *choices = json_array();
     for (unsigned i = 0; i < j->n_choices; i++) json_array_append_new(choices, choice_of(j, &j->choices[i]));
+    if (json_array_size(choices) != j->n_choices) { /* memory is short: no half answers */
+        json_decref(choices);
+        return NULL;
+    }
     json_t *doc = envelope(j, j->is_chat ? "chat.completion" : "text_completion", choices);
     if (doc) json_object_set_new(doc, "usage", usage_of(j));
     return doc;

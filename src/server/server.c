@@ -153,6 +153,11 @@ void sh_server_stop(sh_server *s, uint32_t grace_ms)
     if (!s->daemon) return;
     uint64_t end = sh_now_us() + (uint64_t)grace_ms * 1000;
     int fd = MHD_quiesce_daemon(s->daemon);
+    /* From here on connections that are still open get 503: libmicrohttpd must not find one suspended in the
+     * end. */
+    pthread_mutex_lock(&s->lock);
+    s->draining = true;
+    pthread_mutex_unlock(&s->lock);
     if (fd >= 0) close(fd);
     while (has_jobs(s) && sh_now_us() < end) sh_sleep_us(10000);
     cut_off(s);

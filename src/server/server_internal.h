@@ -1,5 +1,5 @@
-/* server_internal.h - the server's state. Locks: `lock` guards jobs (the list) and `stopping`; counters are
- * atomic. */
+/* server_internal.h - the server's state. Locks: `lock` guards jobs (the list), `draining` and `stopping`;
+ * counters are atomic. */
 #ifndef SH_SERVER_INTERNAL_H
 #define SH_SERVER_INTERNAL_H
 
@@ -29,7 +29,8 @@ struct sh_server {
     sh_route_metrics *metrics; /* [routes + 1]; the last row is for requests without a route */
     pthread_mutex_t lock;
     struct sh_job *jobs; /* all that live, newest first */
-    bool stopping;
+    bool draining; /* no further jobs */
+    bool stopping; /* the watcher ends after the last job */
     /* The watcher: sees clients that leave, keeps silent streams alive, frees finished jobs. */
     pthread_t watcher;
     bool has_watcher;
