@@ -5,13 +5,16 @@
  *
  *   caller                                  worker i
  *   write job, n_pending = parts - 1        see a new ticket
- *   ticket = next    (release)              i >= parts? back to waiting, the job is never looked at
- *   someone asleep?  bell++, wake           run part i
+ *   ticket = next    (release)              i >= parts, or part i claimed? back to waiting, the job is not looked at
+ *   someone asleep?  bell++, wake           claim and run part i
  *   run part 0                              n_pending-- ; was it the last and the caller asleep? wake it
+ *   claim and run parts not begun yet
  *   wait for n_pending == 0
  *
- * Only workers with a part touch the job, and the caller waits for exactly those, so the job is never overwritten
- * under a reader; a worker without a part may sleep through any number of runs. Sleeping is race-free both ways: the
+ * A part is claimed by writing the run's sequence number over an older one. The caller takes over what a worker that lost
+ * its core has not begun: on a busy machine a run then costs no more than on one thread.
+ * Only who claimed a part touches the job, and the caller waits for exactly those, so the job is never overwritten
+ * under a reader; a worker that comes late finds its part claimed, and may sleep through any number of runs. Sleeping is race-free both ways: the
  * sleeper announces itself and then looks again, the waker changes the word and then looks for sleepers, all
  * sequentially consistent, so at least one of the two sees the other. */
 #include "os/pool.h"
@@ -38,6 +41,7 @@ typedef struct worker {
     sh_pool *pool;
     size_t index; /* the caller is 0 */
     pthread_t thread;
+    _Alignas(LINE) atomic_uint_fast64_t claimed; /* the last run whose part `index` somebody took */
 } worker;
 
 typedef struct job {
@@ -106,6 +110,13 @@ static uint64_t wait_for_ticket(sh_pool *pool, uint64_t seen)
     return now;
 }
 
+/* True for the one of worker and caller that is to run the worker's part of run `sequence`. */
+static bool claim(worker *w, uint64_t sequence)
+{
+    uint64_t last = atomic_load_explicit(&w->claimed, memory_order_relaxed);
+    return last < sequence && atomic_compare_exchange_strong(&w->claimed, &last, sequence);
+}
+
 static void *worker_main(void *ud)
 {
     worker *w = ud;
@@ -114,20 +125,32 @@ static void *worker_main(void *ud)
     for (;;) {
         seen = wait_for_ticket(pool, seen);
         if (atomic_load_explicit(&pool->stop, memory_order_relaxed)) return NULL;
-        if (w->index >= (seen & ((1u << PARTS_BITS) - 1))) continue;
+        if (w->index >= (seen & ((1u << PARTS_BITS) - 1)) || !claim(w, seen >> PARTS_BITS)) continue;
         run_part(&pool->job, w->index);
         if (atomic_fetch_sub(&pool->n_pending, 1) == 1 && atomic_load(&pool->caller_asleep))
             sh_futex_wake_all(&pool->n_pending);
     }
 }
 
-static void publish(sh_pool *pool, size_t parts)
+/* Returns the run's sequence number. */
+static uint64_t publish(sh_pool *pool, size_t parts)
 {
     uint64_t next = (atomic_load_explicit(&pool->ticket, memory_order_relaxed) >> PARTS_BITS) + 1;
     atomic_store(&pool->ticket, next << PARTS_BITS | parts);
-    if (atomic_load(&pool->n_asleep) == 0) return;
-    atomic_fetch_add(&pool->bell, 1);
-    sh_futex_wake_all(&pool->bell);
+    if (atomic_load(&pool->n_asleep) != 0) {
+        atomic_fetch_add(&pool->bell, 1);
+        sh_futex_wake_all(&pool->bell);
+    }
+    return next;
+}
+
+static void take_over(sh_pool *pool, size_t parts, uint64_t sequence)
+{
+    for (size_t i = parts - 1; i >= 1; i--) {
+        if (!claim(&pool->workers[i - 1], sequence)) continue;
+        run_part(&pool->job, i);
+        atomic_fetch_sub(&pool->n_pending, 1);
+    }
 }
 
 static void wait_for_workers(sh_pool *pool)
@@ -158,8 +181,9 @@ void sh_pool_run(sh_pool *pool, size_t n, size_t grain, sh_range_fn fn, void *ud
     } else {
         pool->job = (job){fn, ud, n, grain, parts};
         atomic_store_explicit(&pool->n_pending, (unsigned)parts - 1, memory_order_relaxed);
-        publish(pool, parts);
+        uint64_t sequence = publish(pool, parts);
         run_part(&pool->job, 0);
+        take_over(pool, parts, sequence);
         wait_for_workers(pool);
     }
     pthread_mutex_unlock(&pool->turn);
@@ -189,9 +213,9 @@ int sh_pool_open(sh_pool **out, size_t n_threads, sh_err *err)
     if (!pool) return sh_fail_nomem(err, sizeof *pool);
     *pool = (sh_pool){.n_threads = 1, .spin_yields = n_threads > n_cpus};
     pthread_mutex_init(&pool->turn, NULL);
-    pool->workers = sh_new_array(n_threads - 1, sizeof *pool->workers, err);
+    pool->workers = sh_alloc_aligned(n_threads - 1, sizeof *pool->workers);
     if (!pool->workers) {
-        rc = SH_E_NOMEM;
+        rc = sh_fail_nomem(err, (n_threads - 1) * sizeof *pool->workers);
         goto fail;
     }
     for (size_t i = 1; i < n_threads; i++) {
