@@ -29,12 +29,12 @@ const raw = context._ctx;
 const isRaw = raw != null && ["initBatch", "addToBatch", "decodeBatch", "disposeSequence", "setThreads"]
     .every((name) => typeof raw[name] === "function");
 
-// The same ids for every round; which ones does not matter to the speed.
+// The same ids for every round, such as every vocabulary has; which ones does not matter to the speed.
 function makeTokens(n) {
     const tokens = [];
     for (let i = 0, state = 1; i < n; i++) {
         state = (Math.imul(state, 1103515245) + 12345) >>> 0;
-        tokens.push((state >>> 8) % 100000);
+        tokens.push((state >>> 8) % 256);
     }
     return tokens;
 }
