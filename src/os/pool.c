@@ -5,18 +5,18 @@
  *
  *   caller                                  worker i
  *   write job, n_pending = parts - 1        see a new ticket
- *   ticket = next    (release)              i >= parts, or part i claimed? back to waiting, the job is not looked at
+ *   ticket = next    (release)              i >= parts, or part i claimed? wait on
  *   someone asleep?  bell++, wake           claim and run part i
  *   run part 0                              n_pending-- ; was it the last and the caller asleep? wake it
  *   claim and run parts not begun yet
  *   wait for n_pending == 0
  *
- * A part is claimed by writing the run's sequence number over an older one. The caller takes over what a worker that lost
- * its core has not begun: on a busy machine a run then costs no more than on one thread.
+ * A part is claimed by writing the run's sequence number over an older one. The caller takes over what a worker
+ * that lost its core has not begun: on a busy machine a run then costs no more than on one thread.
  * Only who claimed a part touches the job, and the caller waits for exactly those, so the job is never overwritten
- * under a reader; a worker that comes late finds its part claimed, and may sleep through any number of runs. Sleeping is race-free both ways: the
- * sleeper announces itself and then looks again, the waker changes the word and then looks for sleepers, all
- * sequentially consistent, so at least one of the two sees the other. */
+ * under a reader; a worker that comes late finds its part claimed, and may sleep through any number of runs.
+ * Sleeping is race-free both ways: the sleeper announces itself and then looks again, the waker changes the word and
+ * then looks for sleepers, all sequentially consistent, so at least one of the two sees the other. */
 #include "os/pool.h"
 
 #include <assert.h>

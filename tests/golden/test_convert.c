@@ -177,7 +177,8 @@ static void test_cancelled(void **state)
 }
 
 #ifdef SHOAL_FAULT
-/* Whatever call fails, there is no file or a whole one, and nothing leaks. Every call of the first 40, then every 37th. */
+/* Whatever call fails, there is no file or a whole one, and nothing leaks. Every call of the first 40, then
+ * every 37th. */
 static void test_faults(void **state)
 {
     sh_runtime *rt = golden_runtime(NULL, 1);
@@ -192,8 +193,10 @@ static void test_faults(void **state)
             bool fired = sh_fault_fired((enum sh_fault_kind)kind);
             sh_fault_arm((enum sh_fault_kind)kind, -1);
             /* The last call makes the folder durable after the rename: the file it leaves is whole. */
-            if (sh_file_exists(path)) sh_model_free(golden_open(rt, path));
-            else assert_true(rc < 0);
+            if (sh_file_exists(path))
+                sh_model_free(golden_open(rt, path));
+            else
+                assert_true(rc < 0);
             unlink(path);
             sh_free(path);
             if (!fired) {
