@@ -82,7 +82,8 @@ static void reader_open(line_reader *r, sh_cli *cli)
     el_set(r->el, EL_SIGNAL, 1); /* the terminal is restored when a signal ends the program, and resized */
     /* While a line is edited Ctrl-C is a key; during an answer the terminal makes a signal of it again. */
     el_set(r->el, EL_SETTY, "-d", "-isig", NULL);
-    el_set(r->el, EL_ADDFN, "shoal-drop-line", "throw the line away", drop_line);
+    /* With wide strings: libedit copies narrow ones and never frees them. */
+    el_wset(r->el, EL_ADDFN, L"shoal-drop-line", L"throw the line away", drop_line);
     el_set(r->el, EL_BIND, "^C", "shoal-drop-line", NULL);
     el_set(r->el, EL_BIND, "^R", "em-inc-search-prev", NULL);
     history_open(r);
