@@ -11,7 +11,7 @@ static int on_progress(void *ud, double done)
     return 0;
 }
 
-static int find_target(const sh_mixture **out, const char *name, sh_err *err)
+static int find_target(sh_cli *cli, const sh_mixture **out, const char *name, sh_err *err)
 {
     sh_buf names = {0};
     if ((*out = sh_mixture_find(name))) return SH_OK;
@@ -20,7 +20,7 @@ static int find_target(const sh_mixture **out, const char *name, sh_err *err)
     int rc =
         sh_fail(err, SH_E_INVALID, "unknown type '%s' (expected one of: %s)", name, names.p ? names.p : "");
     sh_buf_clear(&names);
-    return rc;
+    return sh_usage(cli, rc);
 }
 
 /* "minnow" and f16 -> "minnow-f16.gguf" in the current folder. */
@@ -100,7 +100,7 @@ static int run_convert(sh_cli *cli, const sh_args *args, sh_err *err)
     sh_convert_opts o = SH_CONVERT_OPTS_INIT;
     const char *type = sh_args_str(args, "type", NULL);
     int rc;
-    if (type && (rc = find_target(&o.target, type, err)) < 0) return rc;
+    if (type && (rc = find_target(cli, &o.target, type, err)) < 0) return rc;
     o.overwrite = sh_args_has(args, "force");
     o.pure = sh_args_has(args, "pure");
     o.allow_requantize = sh_args_has(args, "allow-requantize");
@@ -149,7 +149,7 @@ static int run_quantize(sh_cli *cli, const sh_args *args, sh_err *err)
 {
     sh_convert_opts o = SH_CONVERT_OPTS_INIT;
     size_t n = sh_args_count(args);
-    int rc = find_target(&o.target, sh_args_at(args, n - 1), err);
+    int rc = find_target(cli, &o.target, sh_args_at(args, n - 1), err);
     if (rc < 0) return rc;
     o.overwrite = sh_args_has(args, "force");
     o.pure = sh_args_has(args, "pure");
