@@ -74,7 +74,12 @@ static json_t *responses_of(const sh_route *r)
     else
         json_object_set_new(content, "text/plain", json_pack("{s:{s:s}}", "schema", "type", "string"));
     if (r->flags & SH_ROUTE_STREAMS)
-        json_object_set_new(content, "text/event-stream", json_pack("{s:{s:s}}", "schema", "type", "string"));
+        /* No type: some tools hold it against the whole text, others against each event. */
+        json_object_set_new(
+            content, "text/event-stream",
+            json_pack("{s:{s:s}}", "schema", "description",
+                      "With stream: true. The data of each event is a chunk in JSON, that of the "
+                      "last is [DONE]."));
     json_object_set_new(responses, "200",
                         json_pack("{s:s,s:o}", "description", "The answer", "content", content));
     if (!(r->flags & SH_ROUTE_OPEN)) add_failure(responses, "401", "The bearer token is missing or wrong");

@@ -22,10 +22,10 @@ def request(body, path="/v1/chat/completions", head=b""):
     return b"POST %s HTTP/1.1\r\nHost: localhost\r\n%sContent-Length: %d\r\n\r\n" % (path.encode(), head, len(data)) + data
 
 
-def read_until(sock, text, seconds=10):
-    """What comes until text does, or the connection ends."""
+def read_until(sock, *texts, seconds=10):
+    """What comes until one of the texts does, or the connection ends."""
     got, end = b"", time.time() + seconds
-    while text not in got and time.time() < end:
+    while not any(text in got for text in texts) and time.time() < end:
         try:
             part = sock.recv(65536)
         except OSError:
@@ -241,7 +241,7 @@ def test_queue():
         heads = []
         for sock in socks:
             sock.sendall(request(body))
-            heads.append(read_until(sock, b"}}").decode(errors="replace"))
+            heads.append(read_until(sock, b"}}", b"finish_reason").decode(errors="replace"))
         check("running, waiting, and full", [x[9:12] for x in heads] == ["200"] * 2 + ["429"] * 4, heads)
         check("a stream that waits has its first event", '"role":"assistant"' in heads[1], heads[1])
         check("429 with Retry-After", all("Retry-After: 1\r\n" in x and "rate_limit_error" in x for x in heads[2:]), heads[2])
