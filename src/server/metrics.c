@@ -124,7 +124,7 @@ static void write_engines(struct sh_server *s, sh_buf *out)
         {"shoal_generations_rejected_total", "counter", "Generations refused because the queue was full.",
          rejected},
         {"shoal_generations_cancelled_total", "counter",
-         "Generations whose client left or whose time ran out.", cancelled},
+         "Generations whose client left, or that a stop cut off.", cancelled},
         {"shoal_prompt_tokens_total", "counter", "Prompt tokens.", prompt_tokens},
         {"shoal_prompt_tokens_cached_total", "counter", "Prompt tokens that were in the cache already.",
          cached_tokens},
