@@ -7,7 +7,10 @@
 #include "codec/digest.h"
 #include "os/clock.h"
 
-enum { MAX_WAITING_BYTES = 8 << 20 }; /* a reader this far behind is cut off */
+enum {
+    MAX_WAITING_BYTES = 8 << 20, /* a reader this far behind is cut off */
+    DROP_BYTES = 64 << 10        /* sent bytes kept before the rest is moved to the front */
+};
 
 /* Caller holds j->lock. Wake the connection when there is something for it. */
 static void resume_if_ready(sh_job *j)
@@ -150,6 +153,17 @@ int sh_job_start(sh_exchange *x, const sh_job_opts *o, sh_err *err)
     return SH_OK;
 }
 
+/* A reader that is always a little behind must not make the buffer grow for ever. */
+static void drop_sent(sh_job *j)
+{
+    size_t waiting = j->out.n - j->out_off;
+    if (waiting && (j->out_off < DROP_BYTES || j->out_off < waiting)) return;
+    if (waiting) memmove(j->out.p, j->out.p + j->out_off, waiting);
+    j->out.n = waiting;
+    j->out.p[waiting] = 0;
+    j->out_off = 0;
+}
+
 static ssize_t read_stream(void *ud, uint64_t pos, char *buf, size_t max)
 {
     sh_job *j = ud;
@@ -164,7 +178,7 @@ static ssize_t read_stream(void *ud, uint64_t pos, char *buf, size_t max)
         memcpy(buf, j->out.p + j->out_off, (size_t)n);
         j->out_off += (size_t)n;
         j->last_write_us = sh_now_us();
-        if (j->out_off == j->out.n) sh_buf_reset(&j->out), j->out_off = 0;
+        drop_sent(j);
     } else if (j->finished) {
         n = MHD_CONTENT_READER_END_OF_STREAM;
     } else {

@@ -281,7 +281,7 @@ def test_token():
 def test_stop():
     s = Server()
     sock = s.raw()
-    sock.sendall(request({"messages": FOX, "ignore_eos": True, "stream": True, "max_tokens": 400}))
+    sock.sendall(request({"messages": FOX, "ignore_eos": True, "stream": True, "max_tokens": 150}))
     first = read_until(sock, b"data: ")
     idle = s.connect()
     idle.request("GET", "/health")
