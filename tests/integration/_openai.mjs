@@ -22,4 +22,9 @@ check("completion", (await client.completions.create({ model: "minnow", prompt: 
 check("models", (await client.models.list()).data[0].id === "minnow");
 const wrong = await client.chat.completions.create({ model: "gpt", messages }).catch((e) => e);
 check("unknown model", wrong instanceof OpenAI.NotFoundError, String(wrong));
+const bad = await client.chat.completions.create({ model: "minnow", messages, temperature: 9 }).catch((e) => e);
+check("bad request", bad instanceof OpenAI.BadRequestError && bad.param === "temperature", String(bad));
+const lp = await client.chat.completions.create({ model: "minnow", messages, max_tokens: 3, logprobs: true, top_logprobs: 2 });
+check("logprobs", lp.choices[0].logprobs.content.length === 3 && lp.choices[0].logprobs.content[0].top_logprobs.length === 2, lp);
+check("a model", (await client.models.retrieve("minnow")).id === "minnow");
 process.exit(failures ? 1 : 0);
