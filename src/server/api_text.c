@@ -24,19 +24,28 @@ const sh_field sh_detokenize_fields[] = {
     {0},
 };
 
-static json_t *tokens_json(const sh_tokenizer *t, const sh_token *ids, size_t n, bool with_pieces)
+/* Written straight as text: as JSON values the tokens of one large body would take hundreds of megabytes. */
+static void tokens_text(sh_buf *out, const sh_tokenizer *t, const sh_token *ids, size_t n, bool with_pieces)
 {
-    json_t *list = json_array();
+    sh_buf_puts(out, "{\"tokens\":[");
     for (size_t i = 0; i < n; i++) {
+        if (i) sh_buf_putc(out, ',');
+        if (!with_pieces) {
+            sh_buf_printf(out, "%d", (int)ids[i]);
+            continue;
+        }
         const char *spelling = sh_tokenizer_token(t, ids[i]);
-        json_t *piece = with_pieces ? json_string(spelling ? spelling : "") : NULL;
-        if (with_pieces)
-            json_array_append_new(
-                list, json_pack("{s:i,s:o}", "id", (int)ids[i], "piece", piece ? piece : json_string("")));
-        else
-            json_array_append_new(list, json_integer(ids[i]));
+        sh_buf_printf(out, "{\"id\":%d,\"piece\":", (int)ids[i]);
+        sh_json_quote(out, spelling ? spelling : "", spelling ? strlen(spelling) : 0);
+        sh_buf_putc(out, '}');
     }
-    return json_pack("{s:o,s:I}", "tokens", list, "count", (json_int_t)n);
+    sh_buf_printf(out, "],\"count\":%zu}", n);
+}
+
+static int64_t encode(const sh_tokenizer *t, const json_t *text, sh_encode_opts eo, sh_token *ids, size_t cap,
+                      sh_err *err)
+{
+    return sh_tokenizer_encode(t, json_string_value(text), json_string_length(text), eo, ids, cap, err);
 }
 
 int sh_api_tokenize(sh_exchange *x)
@@ -48,17 +57,23 @@ int sh_api_tokenize(sh_exchange *x)
     sh_encode_opts eo = {.add_special = sh_field_bool(x->json, "add_special", false),
                          .parse_special = sh_field_bool(x->json, "parse_special", true)};
     sh_err err = {0};
-    sh_token *ids = NULL;
-    int64_t n =
-        sh_tokenizer_encode(t, json_string_value(content), json_string_length(content), eo, NULL, 0, &err);
-    if (n >= 0 && !(ids = sh_new_array((size_t)n + 1, sizeof *ids, &err))) n = SH_E_NOMEM;
-    if (n >= 0)
-        n = sh_tokenizer_encode(t, json_string_value(content), json_string_length(content), eo, ids,
-                                (size_t)n, &err);
-    if (n < 0)
+    /* A token spells at least one byte in nearly every text: one pass, not one to count and one to write. */
+    size_t cap = json_string_length(content) + 16;
+    sh_token *ids = sh_new_array(cap, sizeof *ids, &err);
+    int64_t n = ids ? encode(t, content, eo, ids, cap, &err) : SH_E_NOMEM;
+    if (n > (int64_t)cap) {
+        sh_free(ids);
+        cap = (size_t)n;
+        ids = sh_new_array(cap, sizeof *ids, &err);
+        n = ids ? encode(t, content, eo, ids, cap, &err) : SH_E_NOMEM;
+    }
+    if (n < 0) {
         sh_reply_failure(x, (int)n, "content", &err);
-    else
-        sh_reply_json(x, 200, tokens_json(t, ids, (size_t)n, sh_field_bool(x->json, "with_pieces", false)));
+    } else {
+        sh_buf text = {0};
+        tokens_text(&text, t, ids, (size_t)n, sh_field_bool(x->json, "with_pieces", false));
+        sh_reply_text(x, 200, "application/json", &text);
+    }
     sh_free(ids);
     return SH_OK;
 }

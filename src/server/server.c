@@ -16,7 +16,7 @@ enum {
     REQUEST_TIMEOUT_S = 600,
     IDLE_TIMEOUT_S = 60,
     MAX_CONNECTIONS = 1024,
-    N_THREADS = 2
+    N_THREADS = 4 /* reading a body of megabytes takes one of them for a second or two */
 };
 
 static bool is_loopback(const struct sockaddr *a)

@@ -105,6 +105,11 @@ def test_completions(s):
     _, events = s.stream("/v1/completions", {**ask, "prompt": [half], "echo": True})
     check("its echo as a stream", events[-1] == "[DONE]" and json.loads(events[0])["choices"][0]["text"] == "\ufffd", events)
     back = s.ask("POST", "/detokenize", {"tokens": ids, "skip_special": True})[2]["content"]
+    pieces = s.ask("POST", "/tokenize", {"content": ask["prompt"], "with_pieces": True})[2]
+    plain = s.ask("POST", "/tokenize", {"content": ask["prompt"]})[2]
+    check("pieces", [t["id"] for t in pieces["tokens"]] == plain["tokens"] and pieces["count"] == plain["count"] == len(plain["tokens"]) and
+          pieces["tokens"][0]["piece"] == "Once", pieces)
+    check("nothing to tokenize", s.ask("POST", "/tokenize", {"content": ""})[2] == {"tokens": [], "count": 0})
     check("tokenize and back", back == ask["prompt"], back)
 
 
