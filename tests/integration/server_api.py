@@ -108,7 +108,7 @@ def test_completions(s):
     pieces = s.ask("POST", "/tokenize", {"content": ask["prompt"], "with_pieces": True})[2]
     plain = s.ask("POST", "/tokenize", {"content": ask["prompt"]})[2]
     check("pieces", [t["id"] for t in pieces["tokens"]] == plain["tokens"] and pieces["count"] == plain["count"] == len(plain["tokens"]) and
-          pieces["tokens"][0]["piece"] == "Once", pieces)
+          ask["prompt"].startswith(pieces["tokens"][0]["piece"]), pieces)
     check("nothing to tokenize", s.ask("POST", "/tokenize", {"content": ""})[2] == {"tokens": [], "count": 0})
     check("tokenize and back", back == ask["prompt"], back)
 
