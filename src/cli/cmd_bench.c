@@ -100,9 +100,9 @@ static void print_row(const bench *b, const sh_opened *o, const measure *m)
     snprintf(test, sizeof test, "%s%u", m->name, m->n);
     /* Bytes of weights read per generated token tell how near to the memory's speed a run is. */
     double gbs = m->name[0] == 't' ? m->mean * (double)b->info.weight_bytes * 1e-9 : 0;
-    fprintf(b->cli->out, "| %-24.24s | %9s | %-7s | %7d | %6s | %10.2f +- %-7.2f |", b->info.name,
+    fprintf(b->cli->out, "| %-24.24s | %9s | %-7s | %7d | %6s | %10.2f +- %-7.*f |", b->info.name,
             sh_human_bytes(size, (double)b->info.file_bytes), sh_runtime_cpu(o->rt),
-            sh_runtime_threads(o->rt), test, m->mean, m->deviation);
+            sh_runtime_threads(o->rt), test, m->mean, m->deviation < 1e4 ? 2 : 0, m->deviation);
     if (gbs > 0)
         fprintf(b->cli->out, " %6.1f GB/s |\n", gbs);
     else

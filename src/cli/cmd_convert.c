@@ -46,11 +46,12 @@ static int print_report(sh_cli *cli, const char *out, const sh_convert_report *r
     double bits = r->n_weights ? (double)r->bytes_out * 8 / (double)r->n_weights : 0;
     if (cli->json)
         return sh_print_json(cli,
-                             json_pack("{s:s,s:s,s:I,s:I,s:I,s:I,s:f,s:I,s:o}", "file", out, "type",
+                             json_pack("{s:s,s:s,s:I,s:I,s:I,s:I,s:f,s:I,s:I,s:o}", "file", out, "type",
                                        r->target, "bytes_in", (json_int_t)r->bytes_in, "bytes",
                                        (json_int_t)r->bytes_out, "tensors", (json_int_t)r->n_tensors,
                                        "weights", (json_int_t)r->n_weights, "bits_per_weight", bits,
-                                       "fallbacks", (json_int_t)r->n_fallbacks, "types", counts_json(r)),
+                                       "fallbacks", (json_int_t)r->n_fallbacks, "important",
+                                       (json_int_t)r->n_important, "types", counts_json(r)),
                              err);
     char size[16];
     fprintf(cli->out, "%s: %s, %u tensors, %s, %.2f bits a weight (", out, r->target, r->n_tensors,
@@ -60,6 +61,9 @@ static int print_report(sh_cli *cli, const char *out, const sh_convert_report *r
         if (r->by_type[d])
             fprintf(cli->out, "%s%u %s", comma, r->by_type[d], sh_dtypes[d].name), comma = ", ";
     fputs(")\n", cli->out);
+    if (!r->has_tokenizer && !cli->quiet)
+        fputs("no tokenizer was found: the file takes token ids only (--tokenizer FILE puts one in)\n",
+              cli->diag);
     if (r->n_fallbacks && !cli->quiet)
         fprintf(cli->diag,
                 "%u tensors have rows that blocks of this type do not divide: they got the nearest type that "
@@ -77,7 +81,9 @@ static int convert(sh_cli *cli, const char *model, const char *out, sh_convert_o
     sh_runtime_opts ro = {.version = 1, .n_threads = cli->n_threads, .cpu = cli->cpu};
     int rc = sh_names_resolve(&path, model, err);
     if (rc < 0) return rc;
-    if (!out && !(out = made = default_output(path, o->target ? o->target->name : "converted"))) {
+    const sh_mixture *type = o->target;
+    if (!out && !type && (rc = sh_mixture_of_file(&type, path, err)) < 0) goto out;
+    if (!out && !(out = made = default_output(path, type->name))) {
         rc = sh_fail_nomem(err, 0);
         goto out;
     }

@@ -36,9 +36,24 @@ static const sh_mixture *same_as_source(const sh_tensors *t)
         const sh_tensor *x = sh_tensors_at(t, i);
         if (sh_dtype_is_known(x->dtype)) bytes[x->dtype] += x->n_bytes;
     }
+    uint64_t file_type;
+    if (sh_meta_get_u64(t, "general.file_type", &file_type, UINT32_MAX, NULL) == SH_OK)
+        for (size_t i = 0; sh_mixture_at(i); i++)
+            if (sh_mixture_at(i)->file_type == file_type) return sh_mixture_at(i);
     for (int d = 0; d < SH_DTYPE_COUNT; d++)
         if (bytes[d] > bytes[best]) best = d;
     return sh_mixture_find(best == SH_F64 ? "f32" : sh_dtypes[best].name);
+}
+
+int sh_mixture_of_file(const sh_mixture **out, const char *path, sh_err *err)
+{
+    sh_tensors *t = NULL;
+    int rc = sh_tensors_open(&t, path, err);
+    if (rc < 0) return rc;
+    if (!(*out = same_as_source(t)))
+        rc = sh_fail(err, SH_E_INVALID, "%s: its type cannot be written (give --type)", path);
+    sh_tensors_free(t);
+    return rc;
 }
 
 static int choose_type(converter *c, sh_piece *p, sh_err *err)
@@ -53,8 +68,8 @@ static int choose_type(converter *c, sh_piece *p, sh_err *err)
                              .n_query_groups = hp->n_kv_heads ? hp->n_heads / hp->n_kv_heads : 1,
                              .is_output =
                                  strcmp(p->name, "output.weight") == 0 || (is_embed && hp->tied_output)};
-    if (p->source && !p->source_name && p->n_dims < 2) {
-        p->dtype = p->source->dtype; /* a GGUF file's own vectors keep their type */
+    if (p->source && !p->source_name && (p->n_dims < 2 || !c->opts->target)) {
+        p->dtype = p->source->dtype; /* a GGUF file's vectors keep their type; without a target all do */
         return SH_OK;
     }
     p->dtype = sh_mixture_type(c->target, &place, c->opts->pure, &fell_back);
@@ -88,24 +103,38 @@ static int declare_all(converter *c, sh_err *err)
     return rc == SH_OK ? sh_gguf_begin(c->writer, err) : rc;
 }
 
-/* Importance of the columns of a tensor, from an imatrix file: mean of squares. NULL when it says nothing. */
-static const float *importance_of(converter *c, const sh_piece *p)
+/* Importance of the columns of a tensor, from an imatrix file: sums of squares, a row for each expert. *out
+ * is NULL when the file says nothing of it, or saw no input of this expert (sums all zero). */
+static int importance_of(converter *c, const sh_piece *p, uint64_t expert, const float **out, sh_err *err)
 {
     char name[128];
-    uint64_t n = p->dims[0];
-    if (!c->imatrix) return NULL;
+    const uint64_t n = p->dims[0];
+    bool any = false;
+    *out = NULL;
+    if (!c->imatrix) return SH_OK;
     snprintf(name, sizeof name, "%s.in_sum2", p->name);
     const sh_tensor *sums = sh_tensors_find(c->imatrix, name);
-    if (!sums || sums->dtype != SH_F32 || sums->dims[0] != n || n * sizeof(float) > sums->n_bytes)
-        return NULL;
+    if (!sums) return SH_OK;
+    if (sums->dtype != SH_F32 || sums->dims[0] != n || sums->dims[1] != p->dims[2] || sums->dims[2] != 1)
+        return sh_fail(err, SH_E_CORRUPT, "%s: tensor '%s' is %s [%llu, %llu] (expected f32 [%llu, %llu])",
+                       c->opts->imatrix_path, name, sums->type_name, (unsigned long long)sums->dims[1],
+                       (unsigned long long)sums->dims[0], (unsigned long long)p->dims[2],
+                       (unsigned long long)n);
     float *grown = sh_realloc(c->importance, (size_t)n, sizeof *grown);
-    if (!grown) return NULL;
+    if (!grown) return sh_fail_nomem(err, n * sizeof *grown);
     c->importance = grown;
-    sh_dtypes[SH_F32].decode(sums->data, grown, (size_t)n);
-    for (uint64_t i = 0; i < n; i++)
-        if (!(grown[i] >= 0) || !isfinite(grown[i])) return NULL;
-    c->report.n_important++;
-    return grown;
+    sh_dtypes[SH_F32].decode(sums->data + expert * n * sizeof(float), grown, (size_t)n);
+    for (uint64_t i = 0; i < n; i++) {
+        if (!(grown[i] >= 0) || !isfinite(grown[i]))
+            return sh_fail(err, SH_E_CORRUPT,
+                           "%s: tensor '%s': element %llu is %g (expected finite, not negative)",
+                           c->opts->imatrix_path, name, (unsigned long long)(expert * n + i),
+                           (double)grown[i]);
+        any = any || grown[i] > 0;
+    }
+    if (any) *out = grown;
+    c->report.n_important += expert == 0;
+    return SH_OK;
 }
 
 /* Values of `n` rows from row `from` on of one matrix, in the order that GGUF wants. whole: the decoded
@@ -156,15 +185,16 @@ static void as_column(sh_piece *p)
 }
 
 static int emit_matrix(converter *c, const sh_piece *piece, const sh_tensor *t, const uint8_t *data,
-                       sh_err *err)
+                       uint64_t expert, sh_err *err)
 {
     sh_piece p = *piece;
     if (p.suffix && strcmp(p.suffix, ".bias") == 0) as_column(&p);
     const size_t cols = (size_t)p.dims[0];
     float *whole = NULL;
     size_t n_all = 0, batch = cols ? BATCH_FLOATS / cols : 1;
-    const float *importance = sh_dtypes[p.dtype].is_quantized ? importance_of(c, &p) : NULL;
-    int rc = SH_OK;
+    const float *importance = NULL;
+    int rc = sh_dtypes[p.dtype].is_quantized ? importance_of(c, &p, expert, &importance, err) : SH_OK;
+    if (rc < 0) return rc;
     if (!batch) batch = 1;
     if (batch > p.dims[1]) batch = (size_t)p.dims[1];
     size_t row_bytes;
@@ -211,8 +241,9 @@ static int emit_piece(converter *c, const sh_piece *p, sh_err *err)
         const sh_tensor *t;
         if ((rc = sh_plan_expert(&c->plan, p, (uint32_t)e, &t, err)) < 0) break;
         /* Experts stacked in one tensor follow each other. */
-        const uint8_t *data = t->data + (t->n_dims == 3 ? e * (t->n_bytes / p->dims[2]) : 0);
-        rc = emit_matrix(c, p, t, data, err);
+        const uint64_t n_stored = p->dims[2] * p->n_parts, i_stored = e * p->n_parts + p->i_part;
+        const uint8_t *data = t->data + (t->n_dims == 3 ? i_stored * (t->n_bytes / n_stored) : 0);
+        rc = emit_matrix(c, p, t, data, e, err);
     }
     return rc;
 }
@@ -223,6 +254,10 @@ static int run(converter *c, const char *out, sh_err *err)
     if (rc == SH_OK) rc = sh_gguf_writer_open(&c->writer, out, err);
     if (rc == SH_OK) rc = declare_all(c, err);
     for (size_t i = 0; i < c->plan.n && rc == SH_OK; i++) rc = emit_piece(c, &c->plan.pieces[i], err);
+    if (rc == SH_OK && c->imatrix && !c->report.n_important)
+        rc = sh_fail(err, SH_E_INVALID,
+                     "%s: importance of no tensor that is quantised here (expected NAME.in_sum2)",
+                     c->opts->imatrix_path);
     return rc == SH_OK ? sh_gguf_commit(c->writer, err) : rc;
 }
 
@@ -266,6 +301,7 @@ int sh_convert(sh_runtime *rt, const char *in, const char *out, const sh_convert
     }
     if (opts->imatrix_path && (rc = sh_tensors_open(&c.imatrix, opts->imatrix_path, err)) < 0) goto done;
     c.report.target = c.target->name;
+    c.report.has_tokenizer = c.m->tokenizer != NULL;
     c.report.bytes_in = sh_tensors_file_bytes(c.m->tensors);
     if ((rc = run(&c, out, err)) < 0) goto done;
     sh_file_size(out, &c.report.bytes_out, NULL);

@@ -22,6 +22,8 @@ typedef struct sh_mixture {
 
 const sh_mixture *sh_mixture_find(const char *name); /* any case; "q4_k" means "q4_k_m"; NULL when unknown */
 const sh_mixture *sh_mixture_at(size_t i);           /* NULL past the last */
+/* What a model's files are made of: what sh_convert takes when it is given no target. */
+int sh_mixture_of_file(const sh_mixture **out, const char *path, sh_err *err);
 
 /* The type of one tensor. name: in GGUF's spelling; n_dims, cols: its shape; i_layer, n_layers: where it
  * stands; is_output: the matrix that makes logits (also a tied embedding); pure: the base type for every
@@ -55,6 +57,7 @@ typedef struct sh_convert_report {
     uint32_t n_tensors, n_fallbacks, n_important; /* n_important: tensors for which importance was found */
     uint32_t by_type[SH_DTYPE_COUNT];
     const char *target; /* the mixture's name */
+    bool has_tokenizer;
 } sh_convert_report;
 
 /* Convert `in` to the GGUF file `out`, which appears only when it is complete. report may be NULL.

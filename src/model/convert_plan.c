@@ -57,7 +57,7 @@ static sh_piece *add_piece(sh_plan *p, sh_err *err)
         p->cap = cap;
     }
     sh_piece *piece = &p->pieces[p->n++];
-    *piece = (sh_piece){0};
+    *piece = (sh_piece){.n_parts = 1};
     return piece;
 }
 
@@ -66,10 +66,41 @@ static bool is_expert(enum sh_slot s)
     return (s >= SH_SLOT_EXPERT_GATE && s <= SH_SLOT_EXPERT_DOWN) || s == SH_SLOT_EXPERT_GATE_UP;
 }
 
+/* Gate and up of all experts in one tensor [n_experts, 2 n_ff_expert, n_embd]: GGUF keeps them apart. */
+static int add_gate_up(sh_plan *p, uint32_t layer, sh_err *err)
+{
+    const sh_hparams *hp = &p->m->hp;
+    const enum sh_slot halves[] = {SH_SLOT_EXPERT_GATE, SH_SLOT_EXPERT_UP};
+    const sh_name *name;
+    int rc;
+    if (!sh_arch_has_slot(hp, SH_SLOT_EXPERT_GATE_UP, layer)) return SH_OK;
+    const sh_tensor *t = find_source(p->m, SH_SLOT_EXPERT_GATE_UP, layer, 0, ".weight", &name);
+    if (!t) return SH_OK;
+    if ((rc = sh_tensor_require(p->m->tensors, t, err)) < 0) return rc;
+    for (uint32_t i = 0; i < 2; i++) {
+        sh_piece *piece = add_piece(p, err);
+        if (!piece) return SH_E_NOMEM;
+        spell(piece->name, sizeof piece->name, sh_arch_gguf_stem(hp, halves[i]), layer, 0, ".weight");
+        piece->slot = halves[i];
+        piece->source_name = name;
+        piece->source = t;
+        piece->i_layer = layer;
+        piece->i_part = i;
+        piece->n_parts = 2;
+        piece->suffix = ".weight";
+        piece->n_dims = 3;
+        piece->dims[0] = t->dims[0];
+        piece->dims[1] = hp->n_ff_expert; /* the binder compared the stored shape with these */
+        piece->dims[2] = hp->n_experts;
+    }
+    return SH_OK;
+}
+
 static int add_slot(sh_plan *p, enum sh_slot slot, uint32_t layer, const char *suffix, sh_err *err)
 {
     const sh_hparams *hp = &p->m->hp;
     const sh_name *name;
+    if (slot == SH_SLOT_EXPERT_GATE_UP) return add_gate_up(p, layer, err);
     bool is_matrix_of_output = slot == SH_SLOT_OUTPUT && strcmp(suffix, ".weight") == 0;
     if (slot != SH_SLOT_OUTPUT && !sh_arch_has_slot(hp, slot, layer)) return SH_OK;
     if (is_matrix_of_output && hp->tied_output) return SH_OK;

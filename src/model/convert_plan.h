@@ -16,6 +16,7 @@ typedef struct sh_piece {
     const sh_name *source_name; /* NULL: `source` as it is (from GGUF) */
     const sh_tensor *source;    /* the first; experts are looked up when written */
     uint32_t i_layer;
+    uint32_t i_part, n_parts; /* of each stacked expert: gate and up may lie in one tensor */
     const char *suffix; /* ".weight" or ".bias" */
     float *values;      /* made here (rotary divisors), owned by the arena; source is NULL then */
 } sh_piece;
