@@ -22,7 +22,8 @@ static void use_value(const json_t *body, const sh_field *f)
     bool given = json_object_get(body, f->name) && !json_is_null(json_object_get(body, f->name));
     double d = f->kind == SH_FIELD_NUM ? sh_field_num(body, f->name, f->lo) : 0;
     int64_t i = f->kind == SH_FIELD_INT ? sh_field_int(body, f->name, (int64_t)f->lo) : 0;
-    if (f->required && !given) give_up("a required field is absent", f->name);
+    /* null in a free-form field is for the handler to refuse. */
+    if (f->required && !given && f->kind != SH_FIELD_OTHER) give_up("a required field is absent", f->name);
     if (f->kind == SH_FIELD_NUM && !(d >= f->lo && d <= f->hi)) give_up("a number out of range", f->name);
     if (f->kind == SH_FIELD_INT && !((double)i >= f->lo && (double)i <= f->hi))
         give_up("out of range", f->name);
