@@ -4,7 +4,9 @@
 shoal_root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 
 build_packages=(build-essential cmake ninja-build pkg-config libjansson-dev libssl-dev libpcre2-dev libutf8proc-dev
-    libprotobuf-c-dev protobuf-c-compiler libmicrohttpd-dev libedit-dev libcmocka-dev)
+    libprotobuf-c-dev protobuf-c-compiler libmicrohttpd-dev libedit-dev libcmocka-dev libstb-dev)
+# What adds a feature: tried, said when it cannot be had, and done without.
+optional_packages=(libtesseract-dev tesseract-ocr tesseract-ocr-fas)
 test_packages=(clang-19 libclang-rt-19-dev python3 python3-venv curl)
 
 say() { printf 'shoal: %s\n' "$*" >&2; }
@@ -44,6 +46,18 @@ install_packages() {
         as_root "${apt[@]}" install -y --no-install-recommends $missing >&2 </dev/null && return 0
     say "the packages could not be installed: $missing"
     return 1
+}
+
+# install_optional: asked for once; what was refused then is not asked for again, so that a machine without a network starts at once.
+install_optional() {
+    local refused="$shoal_root/build/optional-refused" missing
+    command -v dpkg-query >/dev/null || return 0
+    missing=$(missing_packages "${optional_packages[@]}")
+    [ -n "$missing" ] || return 0
+    [ "$(cat "$refused" 2>/dev/null)" = "$missing" ] && return 0
+    install_packages "${optional_packages[@]}" && return 0
+    say "going on without them: 'shoal read' then needs a model of its own (rm $refused to try again)"
+    mkdir -p "$shoal_root/build" && printf '%s' "$missing" >"$refused"
 }
 
 # configure PRESET [CMAKE ARGUMENT...]: once; later the build itself notices changed CMake files.
