@@ -249,6 +249,7 @@ static const struct { const char *name; enum sh_activation act; } activations[] 
     {"silu", SH_ACTIVATION_SILU}, {"swish", SH_ACTIVATION_SILU}, {"gelu", SH_ACTIVATION_GELU_ERF},
     {"gelu_pytorch_tanh", SH_ACTIVATION_GELU_TANH}, {"gelu_new", SH_ACTIVATION_GELU_TANH},
     {"gelu_fast", SH_ACTIVATION_GELU_TANH}, {"relu", SH_ACTIVATION_RELU},
+    {"quick_gelu", SH_ACTIVATION_GELU_QUICK}, {"tanh", SH_ACTIVATION_TANH},
 };
 enum { N_ACTIVATIONS = sizeof activations / sizeof activations[0] };
 

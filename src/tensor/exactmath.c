@@ -96,6 +96,12 @@ float sh_siluf(float x)
     return (float)(v / (1 + exp_short(-v)));
 }
 
+float sh_gelu_quickf(float x)
+{
+    double v = gate_input(x);
+    return (float)(v / (1 + exp_short(-(SH_EXACT_GELU_QUICK * v))));
+}
+
 float sh_gelu_erff(float x)
 {
     double v = gate_input(x);

@@ -11,6 +11,7 @@ float sh_erff(float x);
 float sh_sigmoidf(float x); /* 1 / (1 + exp(-x)) */
 float sh_siluf(float x);    /* x * sigmoid(x) */
 float sh_gelu_erff(float x);
+float sh_gelu_quickf(float x); /* x * sigmoid(1.702 x) */
 float sh_gelu_tanhf(float x);
 double sh_exp(double x);
 double sh_log(double x); /* x > 0; 0 gives -inf, below NaN */

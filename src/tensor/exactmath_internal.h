@@ -14,6 +14,7 @@
 #define SH_EXACT_LN2 0x1.62e42fefa39efp-1
 #define SH_EXACT_SQRT_HALF 0x1.6a09e667f3bcdp-1
 #define SH_EXACT_SQRT_2_PI 0x1.9884533d43651p-1 /* sqrt(2 / pi) */
+#define SH_EXACT_GELU_QUICK 1.702
 #define SH_EXACT_GELU_CUBE 0.044715
 /* Arguments of the inner exp are clamped here: the results are 0, 1 or infinite as floats long before. */
 #define SH_EXACT_EXP_LIMIT 700.0

@@ -29,7 +29,14 @@ enum sh_act_kind {
     SH_ACT_COUNT
 };
 
-enum sh_activation { SH_ACTIVATION_SILU, SH_ACTIVATION_GELU_TANH, SH_ACTIVATION_GELU_ERF, SH_ACTIVATION_RELU };
+enum sh_activation {
+    SH_ACTIVATION_SILU,
+    SH_ACTIVATION_GELU_TANH,
+    SH_ACTIVATION_GELU_ERF,
+    SH_ACTIVATION_RELU,
+    SH_ACTIVATION_GELU_QUICK, /* x * sigmoid(1.702 x) */
+    SH_ACTIVATION_TANH
+};
 
 enum sh_rope_style {
     SH_ROPE_HALF,       /* pairs (x[j], x[j + d/2]): Hugging Face Llama, Qwen, Phi */

@@ -75,6 +75,15 @@ SH_INLINE void dot_all(enum sh_kv_type type, const tile *t, int nq)
     for (; g < g_end; g++) dot_groups(type, t, g, nq, 1);
 }
 
+/* Biases of positions j .. j + 15; there are none past the query's end, where the score is set to -inf. */
+SH_INLINE vf load_bias(const sh_attention_query *q, size_t j)
+{
+    float rest[16] = {0};
+    if (j + 16 <= q->end) return vf_load(q->bias + j);
+    memcpy(rest, q->bias + j, (q->end - j) * sizeof(float));
+    return vf_load(rest);
+}
+
 /* Raw dot products to probabilities not yet divided; returns 1 / denominator. */
 static float probabilities(const sh_attention_job *job, const sh_attention_query *q, float *p)
 {
@@ -87,6 +96,7 @@ static float probabilities(const sh_attention_job *job, const sh_attention_query
             s = vf_add(s, vf_mul(slope, vf_add(vf_set1((float)j), vf_load(lane_numbers))));
         s = vf_mul(s, scale);
         if (job->softcap != 0) s = vf_mul(cap, vf_tanh(vf_div(s, cap)));
+        if (q->bias) s = vf_add(s, load_bias(q, j));
         vf_store(p + j, s);
     }
     for (size_t j = from; j < q->begin; j++) p[j] = -INFINITY;

@@ -117,6 +117,8 @@ static void lanes_activate(enum sh_activation act, float *gate, const float *up,
     case SH_ACTIVATION_GELU_TANH: activate_all(vf_gelu_tanh, gate, up, n); break;
     case SH_ACTIVATION_GELU_ERF: activate_all(vf_gelu_erf, gate, up, n); break;
     case SH_ACTIVATION_RELU: activate_all(vf_relu, gate, up, n); break;
+    case SH_ACTIVATION_GELU_QUICK: activate_all(vf_gelu_quick, gate, up, n); break;
+    case SH_ACTIVATION_TANH: activate_all(vf_tanh, gate, up, n); break;
     }
 }
 

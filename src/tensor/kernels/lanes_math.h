@@ -59,6 +59,12 @@ SH_INLINE vd vd_silu(vd x)
     return vd_div(v, vd_add(vd_set1(1), vd_exp(vd_negate(v))));
 }
 
+SH_INLINE vd vd_gelu_quick(vd x)
+{
+    vd v = vd_gate_input(x);
+    return vd_div(v, vd_add(vd_set1(1), vd_exp(vd_negate(vd_mul(vd_set1(SH_EXACT_GELU_QUICK), v)))));
+}
+
 SH_INLINE vd vd_gelu_erf(vd x)
 {
     vd v = vd_gate_input(x);
@@ -91,6 +97,13 @@ SH_INLINE vf vf_silu(vf x)
     vd lo, hi;
     vf_to_d(x, &lo, &hi);
     return vd_to_f(vd_silu(lo), vd_silu(hi));
+}
+
+SH_INLINE vf vf_gelu_quick(vf x)
+{
+    vd lo, hi;
+    vf_to_d(x, &lo, &hi);
+    return vd_to_f(vd_gelu_quick(lo), vd_gelu_quick(hi));
 }
 
 SH_INLINE vf vf_gelu_erf(vf x)

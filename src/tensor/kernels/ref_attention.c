@@ -11,7 +11,10 @@ static size_t key_index(const sh_kv_head *kv, size_t pos, size_t e)
     return (pos / 16 * kv->head_dim + e) * 16 + pos % 16;
 }
 
-static size_t n_groups(const sh_kv_head *kv) { return (kv->head_dim + 31) / 32; }
+static size_t n_groups(const sh_kv_head *kv)
+{
+    return (kv->head_dim + 31) / 32;
+}
 
 static size_t key_scale_index(const sh_kv_head *kv, size_t pos, size_t g)
 {
@@ -43,7 +46,8 @@ static float score(const sh_attention_job *job, const sh_attention_query *q, siz
     for (size_t e = 0; e < job->kv->head_dim; e++) s = s + q->q[e] * key_at(job->kv, j, e);
     if (q->alibi_slope != 0) s = s + q->alibi_slope * (float)j;
     s = s * job->scale;
-    return job->softcap != 0 ? job->softcap * sh_tanhf(s / job->softcap) : s;
+    if (job->softcap != 0) s = job->softcap * sh_tanhf(s / job->softcap);
+    return q->bias ? s + q->bias[j] : s;
 }
 
 static void attend(const sh_attention_job *job, const sh_attention_query *q, float *p)

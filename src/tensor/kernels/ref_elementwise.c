@@ -49,10 +49,18 @@ void sh_ref_softmax(float *x, size_t n)
 static float activation(enum sh_activation act, float x)
 {
     switch (act) {
-    case SH_ACTIVATION_SILU: return sh_siluf(x);
-    case SH_ACTIVATION_GELU_TANH: return sh_gelu_tanhf(x);
-    case SH_ACTIVATION_GELU_ERF: return sh_gelu_erff(x);
-    case SH_ACTIVATION_RELU: return x < 0 ? 0 : x;
+    case SH_ACTIVATION_SILU:
+        return sh_siluf(x);
+    case SH_ACTIVATION_GELU_TANH:
+        return sh_gelu_tanhf(x);
+    case SH_ACTIVATION_GELU_ERF:
+        return sh_gelu_erff(x);
+    case SH_ACTIVATION_RELU:
+        return x < 0 ? 0 : x;
+    case SH_ACTIVATION_GELU_QUICK:
+        return sh_gelu_quickf(x);
+    case SH_ACTIVATION_TANH:
+        return sh_tanhf(x);
     }
     return x;
 }
@@ -92,8 +100,8 @@ static void rotate(float *a, float *b, float c, float s)
     *b = x * s + y * c;
 }
 
-void sh_ref_rope(float *x, size_t n_heads, size_t head_dim, size_t n_rot, enum sh_rope_style style, const float *cos_t,
-                 const float *sin_t)
+void sh_ref_rope(float *x, size_t n_heads, size_t head_dim, size_t n_rot, enum sh_rope_style style,
+                 const float *cos_t, const float *sin_t)
 {
     size_t half = n_rot / 2;
     for (size_t h = 0; h < n_heads; h++, x += head_dim)

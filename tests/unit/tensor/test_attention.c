@@ -8,7 +8,8 @@
 
 #include "unit/tensor/tensor_fixture.h"
 
-enum { N_CTX = 112, MAX_DIM = 256, MAX_QUERIES = SH_ATTENTION_MAX_QUERIES };
+enum { N_CTX = 112, MAX_DIM = 256, /* biases: one longer than the context for each query to start elsewhere */
+       N_BIAS = N_CTX + 32, MAX_QUERIES = SH_ATTENTION_MAX_QUERIES };
 
 typedef struct scene {
     sh_kv_head kv;
@@ -49,9 +50,11 @@ static void close_scene(scene *s)
 enum shape { CAUSAL, SAME, WINDOW, SCATTERED, SHAPE_COUNT };
 
 static void ask(scene *s, const sh_kernels *k, enum shape shape, size_t n, size_t written, float slope,
-                float softcap)
+                float softcap, bool biased)
 {
     sh_rng rng = {n * 7 + written};
+    static float bias[N_BIAS];
+    fixture_floats(&(sh_rng){77}, bias, N_BIAS);
     for (size_t i = 0; i < n; i++) {
         uint32_t end = (uint32_t)written, begin = 0;
         if (shape == CAUSAL || shape == WINDOW)
@@ -62,7 +65,7 @@ static void ask(scene *s, const sh_kernels *k, enum shape shape, size_t n, size_
             end = begin + 1 + (uint32_t)(sh_rng_u64(&rng) % (written - begin));
         }
         s->queries[i] = (sh_attention_query){s->q + i * MAX_DIM, s->out + i * MAX_DIM, begin, end,
-                                             slope * (float)(i + 1)};
+                                             slope * (float)(i + 1), biased ? bias + i % 32 : NULL};
     }
     s->job.kv = &s->kv, s->job.queries = s->queries, s->job.n_queries = n;
     s->job.scale = 0.125f, s->job.softcap = softcap;
@@ -79,10 +82,11 @@ static void compare(const sh_kernels *k, enum sh_kv_type type, uint32_t dim, siz
     assert_memory_equal(a.memory, b.memory, sh_kv_head_bytes(type, dim, N_CTX));
     for (size_t c = 0; c < sizeof counts / sizeof counts[0]; c++)
         for (int shape = 0; shape < SHAPE_COUNT; shape++)
-            for (int extra = 0; extra < 3; extra++) {
+            for (int extra = 0; extra < 4; extra++) {
                 float slope = extra == 1 ? 0.03f : 0, softcap = extra == 2 ? 5 : 0;
-                ask(&a, sh_kernels_get(SH_CPU_REF), (enum shape)shape, counts[c], written, slope, softcap);
-                ask(&b, k, (enum shape)shape, counts[c], written, slope, softcap);
+                ask(&a, sh_kernels_get(SH_CPU_REF), (enum shape)shape, counts[c], written, slope, softcap,
+                    extra == 3);
+                ask(&b, k, (enum shape)shape, counts[c], written, slope, softcap, extra == 3);
                 if (!fixture_all_same(a.out, b.out, MAX_QUERIES * MAX_DIM, &where)) {
                     printf("%s type %d dim %u, %zu positions, %zu queries, shape %d, extra %d: query %zu "
                            "element %zu\n",
@@ -119,7 +123,7 @@ static void test_reference_is_right(void **state)
     for (int type = 0; type < SH_KV_TYPE_COUNT; type++) {
         scene s;
         open_scene(&s, sh_kernels_get(SH_CPU_REF), (enum sh_kv_type)type, DIM, N, 3);
-        ask(&s, sh_kernels_get(SH_CPU_REF), SAME, 2, N, 0.02f, 4);
+        ask(&s, sh_kernels_get(SH_CPU_REF), SAME, 2, N, 0.02f, 4, false);
         for (size_t i = 0; i < 2; i++) {
             double p[N], total = 0;
             for (size_t j = 0; j < N; j++) {

@@ -12,6 +12,7 @@
 #include "tensor/exactmath.h"
 
 /* FNV-like mix of many results, as first computed. */
+#define SH_TEST_QUICK_BITS UINT64_C(0x0907db86ea2896fc)
 #define SH_TEST_BITS UINT64_C(0x68bb8d10663ac0d7)
 
 static double true_exp(double x) { return (double)expl(x); }
@@ -19,6 +20,7 @@ static double true_tanh(double x) { return (double)tanhl(x); }
 static double true_erf(double x) { return (double)erfl(x); }
 static double true_sigmoid(double x) { return (double)(1 / (1 + expl(-(long double)x))); }
 static double true_silu(double x) { return (double)(x / (1 + expl(-(long double)x))); }
+static double true_gelu_quick(double x) { return (double)(x / (1 + expl(-1.702L * (long double)x))); }
 static double true_gelu_erf(double x) { return (double)(0.5L * x * erfcl(-x / sqrtl(2))); }
 static double true_gelu_tanh(double x)
 {
@@ -62,6 +64,7 @@ static void test_float_functions(void **state)
     check("erf", sh_erff, true_erf, 0.53);
     check("sigmoid", sh_sigmoidf, true_sigmoid, 0.53);
     check("silu", sh_siluf, true_silu, 0.53);
+    check("gelu_quick", sh_gelu_quickf, true_gelu_quick, 0.53);
     check("gelu_erf", sh_gelu_erff, true_gelu_erf, 0.53);
     check("gelu_tanh", sh_gelu_tanhf, true_gelu_tanh, 0.53);
 }
@@ -69,7 +72,7 @@ static void test_float_functions(void **state)
 static void test_specials(void **state)
 {
     (void)state;
-    float (*const all[])(float) = {sh_expf, sh_tanhf, sh_erff, sh_sigmoidf, sh_siluf, sh_gelu_erff, sh_gelu_tanhf};
+    float (*const all[])(float) = {sh_expf, sh_tanhf, sh_erff, sh_sigmoidf, sh_siluf, sh_gelu_erff, sh_gelu_tanhf, sh_gelu_quickf};
     for (size_t i = 0; i < sizeof all / sizeof all[0]; i++) assert_true(isnan(all[i](NAN)));
     assert_true(sh_expf(INFINITY) == INFINITY && sh_expf(-INFINITY) == 0 && sh_expf(0) == 1 && sh_expf(-0.0f) == 1);
     assert_true(sh_expf(88.8f) == INFINITY && sh_expf(-104) == 0 && sh_expf(-103.9f) == 0x1p-149f);
@@ -129,11 +132,12 @@ static void test_double_specials(void **state)
 static void test_known_bits(void **state)
 {
     (void)state;
-    uint64_t h = 0;
+    uint64_t h = 0, quick = 0;
     float (*const all[])(float) = {sh_expf, sh_tanhf, sh_erff, sh_sigmoidf, sh_siluf, sh_gelu_erff, sh_gelu_tanhf};
     for (int i = -4000; i < 4000; i++)
         for (size_t f = 0; f < sizeof all / sizeof all[0]; f++)
             h = (h ^ sh_f32_bits(all[f]((float)i / 256))) * 0x100000001b3ull;
+    for (int i = -4000; i < 4000; i++) quick = (quick ^ sh_f32_bits(sh_gelu_quickf((float)i / 256))) * 0x100000001b3ull;
     for (int i = 1; i < 4000; i++) {
         double s, c;
         sh_sincos(i * 0.37, &s, &c);
@@ -143,8 +147,8 @@ static void test_known_bits(void **state)
             h = (h ^ b.u) * 0x100000001b3ull;
         }
     }
-    printf("bits %016llx\n", (unsigned long long)h);
-    assert_true(h == SH_TEST_BITS);
+    printf("bits %016llx %016llx\n", (unsigned long long)h, (unsigned long long)quick);
+    assert_true(h == SH_TEST_BITS && quick == SH_TEST_QUICK_BITS);
 }
 
 int main(void)

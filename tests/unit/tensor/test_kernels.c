@@ -245,16 +245,18 @@ static void test_vector_functions(void **state)
     const sh_kernels *levels[SH_CPU_LEVEL_COUNT];
     size_t n_levels = fixture_levels(levels), where = 0;
     static const enum sh_activation acts[] = {SH_ACTIVATION_SILU, SH_ACTIVATION_GELU_TANH,
-                                              SH_ACTIVATION_GELU_ERF};
-    float (*const scalar[])(float) = {sh_siluf, sh_gelu_tanhf, sh_gelu_erff};
+                                              SH_ACTIVATION_GELU_ERF, SH_ACTIVATION_GELU_QUICK,
+                                              SH_ACTIVATION_TANH};
+    enum { N_ACTS = sizeof acts / sizeof acts[0] };
+    float (*const scalar[N_ACTS])(float) = {sh_siluf, sh_gelu_tanhf, sh_gelu_erff, sh_gelu_quickf, sh_tanhf};
     static float x[N], y[N], want[N];
     for (uint64_t u = 0; u < UINT64_C(1) << 32; u += (uint64_t)N * STEP) {
         for (size_t i = 0; i < N; i++) x[i] = sh_f32_from_bits((uint32_t)(u + i * STEP));
-        for (size_t a = 0; a < 4; a++) {
-            for (size_t i = 0; i < N; i++) want[i] = a < 3 ? scalar[a](x[i]) : 1 * sh_tanhf(x[i] / 1);
+        for (size_t a = 0; a <= N_ACTS; a++) {
+            for (size_t i = 0; i < N; i++) want[i] = a < N_ACTS ? scalar[a](x[i]) : 1 * sh_tanhf(x[i] / 1);
             for (size_t l = 0; l < n_levels; l++) {
                 memcpy(y, x, sizeof y);
-                if (a < 3)
+                if (a < N_ACTS)
                     levels[l]->activate(acts[a], y, NULL, N);
                 else
                     levels[l]->softcap(y, 1, N);
