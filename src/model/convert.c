@@ -8,6 +8,7 @@
 #include "base/mem.h"
 #include "model/convert_meta.h"
 #include "model/convert_plan.h"
+#include "model/shown.h"
 #include "os/file.h"
 #include "tensor/quant.h"
 
@@ -80,7 +81,7 @@ static int choose_type(converter *c, sh_piece *p, sh_err *err)
         return sh_fail(err, SH_E_UNSUPPORTED,
                        "tensor '%s' is %s already: quantising it again loses quality twice (allow it with "
                        "--allow-requantize)",
-                       p->source->name, sh_dtypes[p->source->dtype].name);
+                       sh_show(&(sh_shown){{0}}, p->source->name), sh_dtypes[p->source->dtype].name);
     return SH_OK;
 }
 
@@ -126,10 +127,9 @@ static int importance_of(converter *c, const sh_piece *p, uint64_t expert, const
     sh_dtypes[SH_F32].decode(sums->data + expert * n * sizeof(float), grown, (size_t)n);
     for (uint64_t i = 0; i < n; i++) {
         if (!(grown[i] >= 0) || !isfinite(grown[i]))
-            return sh_fail(err, SH_E_CORRUPT,
-                           "%s: tensor '%s': element %llu is %g (expected finite, not negative)",
-                           c->opts->imatrix_path, name, (unsigned long long)(expert * n + i),
-                           (double)grown[i]);
+            return sh_fail(
+                err, SH_E_CORRUPT, "%s: tensor '%s': element %llu is %g (expected finite, not negative)",
+                c->opts->imatrix_path, name, (unsigned long long)(expert * n + i), (double)grown[i]);
         any = any || grown[i] > 0;
     }
     if (any) *out = grown;

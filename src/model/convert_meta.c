@@ -125,13 +125,21 @@ static int write_sampling(sh_gguf_writer *w, const sh_model_sampling *s, sh_err 
     return rc;
 }
 
-static int copy_all(sh_gguf_writer *w, const sh_tensors *t, sh_err *err)
+/* What holds for one file's layout only; and of a tokenizer that another one takes the place of, every key:
+ * left beside the new ones (merges, scores, ids of special tokens) they would describe neither. */
+static bool is_left_out(const char *key, bool other_tokenizer)
+{
+    return sh_starts_with(key, "split.") || strcmp(key, "general.alignment") == 0 ||
+           (other_tokenizer &&
+            (sh_starts_with(key, "tokenizer.ggml.") || sh_starts_with(key, "tokenizer.huggingface.")));
+}
+
+static int copy_all(sh_gguf_writer *w, const sh_tensors *t, bool other_tokenizer, sh_err *err)
 {
     int rc = SH_OK;
     for (size_t i = 0; i < sh_tensors_meta_count(t) && rc == SH_OK; i++) {
         const sh_meta *meta = sh_tensors_meta_at(t, i);
-        if (!sh_starts_with(meta->key, "split.") && strcmp(meta->key, "general.alignment") != 0)
-            rc = sh_gguf_copy_meta(w, meta, err);
+        if (!is_left_out(meta->key, other_tokenizer)) rc = sh_gguf_copy_meta(w, meta, err);
     }
     return rc;
 }
@@ -140,7 +148,8 @@ int sh_convert_write_meta(sh_gguf_writer *w, const sh_model *m, const sh_convert
                           bool quantized, sh_err *err)
 {
     bool from_gguf = strcmp(sh_tensors_container(m->tensors), "gguf") == 0;
-    int rc = from_gguf ? copy_all(w, m->tensors, err) : sh_gguf_config_write(w, &m->hp, err);
+    int rc = from_gguf ? copy_all(w, m->tensors, o->tokenizer_path != NULL, err)
+                       : sh_gguf_config_write(w, &m->hp, err);
     if (rc < 0) return rc;
     if (!from_gguf && (rc = sh_gguf_set_str(w, "general.type", sh_str_of("model"), err)) < 0) return rc;
     const char *name = o->name ? o->name : m->info.name;

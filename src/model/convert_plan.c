@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "model/shown.h"
 
 static void spell(char *out, size_t cap, const char *stem, uint32_t layer, uint32_t expert,
                   const char *suffix)
@@ -193,7 +194,7 @@ static int plan_copy(sh_plan *p, sh_err *err)
         if (t->n_dims > 3 || strlen(t->name) >= sizeof piece->name)
             return sh_fail(err, SH_E_UNSUPPORTED,
                            "tensor '%.80s' has more dimensions or a longer name than a model's tensors have",
-                           t->name);
+                           sh_show(&(sh_shown){{0}}, t->name));
         snprintf(piece->name, sizeof piece->name, "%s", t->name);
         piece->source = t;
         piece->n_dims = t->n_dims;

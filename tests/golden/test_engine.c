@@ -1,6 +1,6 @@
 /* The batcher over the small story model: same text as alone, shared prompts, stops, ends, limits, threads.
  */
-#include "golden/engine_golden.h"
+#include "golden/minnow_fixture.h"
 
 #include <math.h>
 #include <pthread.h>
@@ -10,9 +10,6 @@
 #include "base/fault.h"
 #include "engine/logprob.h"
 #include "os/clock.h"
-
-static sh_runtime *rt;
-static sh_model *minnow;
 
 static const char *const prompts[] = {
     "Once upon a time there was a fox",
@@ -525,28 +522,9 @@ static void test_memory(void **state)
 }
 #endif
 
-static int set_up(void **state)
-{
-    (void)state;
-    rt = rt_open(NULL, 2);
-    minnow = model_open(rt, MINNOW);
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    (void)state;
-    sh_model_free(minnow);
-    sh_runtime_free(rt);
-    return 0;
-}
-
 int main(void)
 {
-    if (!sh_file_exists(MINNOW "/config.json")) {
-        printf("skipped: no reference data at " MINNOW "\n");
-        return 77;
-    }
+    if (!minnow_is_here()) return 77;
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_many_equal_each_alone),
         cmocka_unit_test(test_a_prompt_is_not_computed_twice),
@@ -564,5 +542,5 @@ int main(void)
         cmocka_unit_test(test_memory),
 #endif
     };
-    return cmocka_run_group_tests(tests, set_up, tear_down);
+    return cmocka_run_group_tests(tests, minnow_open, minnow_close);
 }

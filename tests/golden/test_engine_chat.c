@@ -1,13 +1,10 @@
 /* From a conversation to tokens: the model's template, what people type in it, and models without one. */
-#include "golden/engine_golden.h"
+#include "golden/minnow_fixture.h"
 
 #include "codec/json.h"
 #include "engine/chat.h"
 
 #define NO_TEMPLATE SHOAL_GOLDEN_DIR "/lm/gguf_ollama_llama-2-tiny-random/llama-2-tiny-random.gguf"
-
-static sh_runtime *rt;
-static sh_model *minnow;
 
 static json_t *say(const char *role, const char *text)
 {
@@ -152,28 +149,9 @@ static void test_reply_and_continuation(void **state)
     sh_model_free(m);
 }
 
-static int set_up(void **state)
-{
-    (void)state;
-    rt = rt_open(NULL, 2);
-    minnow = model_open(rt, MINNOW);
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    (void)state;
-    sh_model_free(minnow);
-    sh_runtime_free(rt);
-    return 0;
-}
-
 int main(void)
 {
-    if (!sh_file_exists(MINNOW "/config.json")) {
-        printf("skipped: no reference data at " MINNOW "\n");
-        return 77;
-    }
+    if (!minnow_is_here()) return 77;
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_recorded_prompts),
         cmocka_unit_test(test_typed_special_tokens_stay_text),
@@ -181,5 +159,5 @@ int main(void)
         cmocka_unit_test(test_without_template),
         cmocka_unit_test(test_reply_and_continuation),
     };
-    return cmocka_run_group_tests(tests, set_up, tear_down);
+    return cmocka_run_group_tests(tests, minnow_open, minnow_close);
 }

@@ -1,5 +1,5 @@
 /* Sessions over the small story model: chunks, rewinding, a full context, files. */
-#include "golden/engine_golden.h"
+#include "golden/minnow_fixture.h"
 
 #include <stdlib.h>
 
@@ -10,8 +10,7 @@
 #include "engine/session_internal.h"
 #include "unit/tmpdir.h"
 
-static sh_runtime *rt;
-static sh_model *minnow, *tiny;
+static sh_model *tiny;
 
 static sh_session *session_of(sh_model *m, uint32_t n_ctx, uint32_t chunk)
 {
@@ -341,26 +340,22 @@ static void test_memory(void **state)
 
 static int set_up(void **state)
 {
-    (void)state;
-    rt = rt_open(NULL, 2);
-    minnow = model_open(rt, MINNOW);
+    minnow_open(state);
     tiny = model_open(rt, TINY_LLAMA);
     return 0;
 }
 
 static int tear_down(void **state)
 {
-    (void)state;
-    sh_model_free(minnow);
     sh_model_free(tiny);
-    sh_runtime_free(rt);
-    return 0;
+    return minnow_close(state);
 }
 
 int main(void)
 {
-    if (!sh_file_exists(MINNOW "/config.json") || !sh_file_exists(TINY_LLAMA "/config.json")) {
-        printf("skipped: no reference data at " SHOAL_GOLDEN_DIR "\n");
+    if (!minnow_is_here()) return 77;
+    if (!sh_file_exists(TINY_LLAMA "/config.json")) {
+        printf("skipped: no reference data at " TINY_LLAMA "\n");
         return 77;
     }
     const struct CMUnitTest tests[] = {
