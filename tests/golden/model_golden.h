@@ -97,7 +97,12 @@ static inline sh_runtime *golden_runtime(const char *cpu, int n_threads)
 }
 
 /* A model with a forward pass and a cache, and what it says to tokens. */
-typedef struct golden_run { const sh_model *m; sh_forward *f; sh_kv *kv; uint32_t n_vocab; } golden_run;
+typedef struct golden_run {
+    const sh_model *m;
+    sh_forward *f;
+    sh_kv *kv;
+    uint32_t n_vocab;
+} golden_run;
 
 static inline void golden_run_open(golden_run *r, const sh_model *m, enum sh_kv_type type)
 {
@@ -127,6 +132,52 @@ static inline void golden_feed(golden_run *r, const sh_token *tokens, uint32_t n
                   .hidden = hidden,
                   .layers = layers};
     if (sh_forward_run(r->f, &c, 1, &err) < 0) fail_msg("%s", err.msg);
+}
+
+/* Logits [n, n_vocab] of n tokens from an F32 cache; the caller frees. */
+static inline float *golden_logits(const sh_model *m, const sh_token *tokens, uint32_t n)
+{
+    golden_run r;
+    float *logits = sh_alloc((size_t)n * sh_model_hparams(m)->n_vocab, sizeof *logits);
+    assert_non_null(logits);
+    golden_run_open(&r, m, SH_KV_F32);
+    golden_feed(&r, tokens, n, logits, NULL, NULL);
+    golden_run_close(&r);
+    return logits;
+}
+
+/* The recorded sequence s (0 or 1) of a reference folder. */
+static inline uint32_t golden_sequence(const char *folder, size_t s, sh_token out[GOLDEN_MAX_TOKENS])
+{
+    json_t *ids = golden_json(folder, "input_ids.json");
+    uint32_t n =
+        golden_tokens(json_array_get(json_is_array(ids) ? ids : json_object_get(ids, "input_ids"), s), out);
+    json_decref(ids);
+    return n;
+}
+
+/* The recorded greedy answer of a reference folder, to the id. */
+static inline void golden_greedy(const char *folder, const sh_model *m)
+{
+    golden_run r;
+    sh_token prompt[GOLDEN_MAX_TOKENS], want[GOLDEN_MAX_TOKENS];
+    json_t *greedy = golden_json(folder, "greedy.json");
+    uint32_t n_prompt = golden_tokens(json_object_get(greedy, "prompt"), prompt);
+    uint32_t n_want = golden_tokens(json_object_get(greedy, "ids"), want);
+    float *logits = sh_alloc((size_t)n_prompt * sh_model_hparams(m)->n_vocab, sizeof *logits);
+    assert_non_null(logits);
+    golden_run_open(&r, m, SH_KV_F32);
+    golden_feed(&r, prompt, n_prompt, logits, NULL, NULL);
+    const float *last = logits + (size_t)(n_prompt - 1) * r.n_vocab;
+    for (uint32_t i = 0; i < n_want; i++) {
+        sh_token id = (sh_token)golden_argmax(last, r.n_vocab);
+        if (id != want[i]) fail_msg("%s: greedy id %u is %d (expected %d)", folder, i, id, want[i]);
+        golden_feed(&r, &id, 1, logits, NULL, NULL);
+        last = logits;
+    }
+    golden_run_close(&r);
+    sh_free(logits);
+    json_decref(greedy);
 }
 
 #endif

@@ -2,6 +2,7 @@
  * names and layouts of the architecture table and the metadata of gguf_config_write.c, and must give the same
  * logits. Where q and k rows are permuted the sums run in another order, so those are held to the reference's
  * tolerance; the others must be equal bit for bit. */
+#include "families.h"
 #include "model_golden.h"
 
 #include <unistd.h>
@@ -13,18 +14,7 @@
 #include "model/rope.h"
 #include "tensor/quant.h"
 
-static const char *const families[] = {
-    "llama",          "llama_gqa_256", "llama3_rope",  "llama_linear_rope",
-    "llama_yarn",     "llama_bias",    "mistral",      "qwen2",
-    "qwen2_tied",     "qwen3",         "gpt2",         "gemma",
-    "gemma2",         "gemma3_text",   "phi",          "phi3",
-    "phi3_longrope",  "starcoder2",    "olmo2",        "smollm3",
-    "granite",        "gpt_neox",      "gpt_neox_seq", "gpt_neo",
-    "gptj",           "codegen",       "gpt_bigcode",  "falcon_7b",
-    "falcon_40b",     "falcon_rw",     "mixtral",      "qwen2_moe",
-    "qwen2_moe_norm", "qwen3_moe",
-};
-enum { N_FAMILIES = sizeof families / sizeof families[0], MAX_PIECES = 512 };
+enum { MAX_PIECES = 512 };
 
 typedef struct piece {
     enum sh_dtype dtype;
@@ -45,8 +35,10 @@ static void with_numbers(char out[256], const char *stem, uint32_t layer, uint32
 {
     size_t n = 0;
     for (const char *p = stem; *p; p++) {
-        if (*p == '%' || *p == '#') n += (size_t)snprintf(out + n, 256 - n, "%u", *p == '%' ? layer : expert);
-        else out[n++] = *p;
+        if (*p == '%' || *p == '#')
+            n += (size_t)snprintf(out + n, 256 - n, "%u", *p == '%' ? layer : expert);
+        else
+            out[n++] = *p;
     }
     snprintf(out + n, 256 - n, "%s", suffix);
 }
@@ -189,8 +181,11 @@ static void write_gguf(rewriting *r, const char *path)
 /* Types of a mixture that has every kind of encoded activation in one product of q, k and v. */
 static enum sh_dtype mixed_type(const char *name)
 {
-    static const struct { const char *part; enum sh_dtype dtype; } types[] = {
-        {"attn_q.", SH_Q4_K}, {"attn_k.", SH_Q8_0}, {"attn_v.", SH_F16}, {"attn_output.", SH_Q5_0},
+    static const struct {
+        const char *part;
+        enum sh_dtype dtype;
+    } types[] = {
+        {"attn_q.", SH_Q4_K},   {"attn_k.", SH_Q8_0}, {"attn_v.", SH_F16},    {"attn_output.", SH_Q5_0},
         {"ffn_gate.", SH_Q4_0}, {"ffn_up.", SH_Q6_K}, {"ffn_down.", SH_Q5_K}, {"token_embd.", SH_Q6_K},
     };
     for (size_t i = 0; i < sizeof types / sizeof types[0]; i++)
@@ -213,17 +208,6 @@ static void rewrite(const char *folder, const sh_hparams *hp, const char *path, 
     sh_tensors_free(from);
 }
 
-static float *logits_of(const sh_model *m, const sh_token *tokens, uint32_t n)
-{
-    golden_run r;
-    float *logits = sh_alloc((size_t)n * sh_model_hparams(m)->n_vocab, sizeof *logits);
-    assert_non_null(logits);
-    golden_run_open(&r, m, SH_KV_F32);
-    golden_feed(&r, tokens, n, logits, NULL, NULL);
-    golden_run_close(&r);
-    return logits;
-}
-
 static void test_family(void **state)
 {
     char folder[1024], path[] = "/tmp/shoal-gguf-XXXXXX";
@@ -237,21 +221,19 @@ static void test_family(void **state)
     const sh_hparams *hp = sh_model_hparams(hf);
     rewrite(folder, hp, path, false);
     sh_model *gguf = golden_open(rt, path);
-    json_t *ids = golden_json(folder, "input_ids.json");
     bool turned = hp->arch->hf_rope != hp->arch->gguf_rope || hp->rope.scaling != SH_ROPE_SCALE_NONE;
     double worst = 0;
     for (size_t s = 0; s < 2; s++) {
-        uint32_t n = golden_tokens(
-            json_array_get(json_is_array(ids) ? ids : json_object_get(ids, "input_ids"), s), tokens[s]);
-        float *a = logits_of(hf, tokens[s], n), *b = logits_of(gguf, tokens[s], n);
+        uint32_t n = golden_sequence(folder, s, tokens[s]);
+        float *a = golden_logits(hf, tokens[s], n), *b = golden_logits(gguf, tokens[s], n);
         double e = golden_max_error(a, b, (size_t)n * hp->n_vocab);
         if (e > worst) worst = e;
         sh_free(a);
         sh_free(b);
     }
     if (!(worst <= (turned ? 1e-4 : 0))) fail_msg("%s: off by %g", (const char *)*state, worst);
+    golden_greedy(folder, gguf);
     print_message("%-18s as GGUF: within %.2g\n", (const char *)*state, worst);
-    json_decref(ids);
     sh_model_free(hf);
     sh_model_free(gguf);
     sh_runtime_free(rt);
@@ -277,7 +259,7 @@ static void test_mixed_types(void **state)
     rewrite(folder, sh_model_hparams(hf), path, true);
     sh_model *gguf = golden_open(rt, path);
     const size_t v = sh_model_hparams(hf)->n_vocab, n = N_TOKENS * v;
-    float *floats = logits_of(hf, tokens, N_TOKENS), *blocks = logits_of(gguf, tokens, N_TOKENS);
+    float *floats = golden_logits(hf, tokens, N_TOKENS), *blocks = golden_logits(gguf, tokens, N_TOKENS);
     double noise = 0, signal = 0;
     for (size_t i = 0; i < n; i++) {
         noise += ((double)floats[i] - (double)blocks[i]) * ((double)floats[i] - (double)blocks[i]);
@@ -334,7 +316,7 @@ static void test_foreign_file(void **state)
     assert_int_equal(info.kv_bytes_per_token, 2 * 2 * 2 * 4);
     assert_int_equal(sh_tokenizer_size(sh_model_tokenizer(m)), 32000);
     assert_int_equal(sh_tokenizer_bos(sh_model_tokenizer(m)), 1);
-    float *logits = logits_of(m, tokens, 3);
+    float *logits = golden_logits(m, tokens, 3);
     for (size_t i = 0; i < 3 * 32000; i++) assert_true(logits[i] > -100 && logits[i] < 100);
     sh_free(logits);
     sh_model_free(m);

@@ -2,6 +2,7 @@
  * hidden states and each layer within 1e-4, the same argmax everywhere, the same 32 greedy ids; and no bit of
  * difference between one pass and any cutting of the prompt, any batch, any number of threads, any
  * instruction set. */
+#include "families.h"
 #include "model_golden.h"
 
 #include <unistd.h>
@@ -10,45 +11,6 @@
 #include "formats/tensors.h"
 
 static const double TOLERANCE = 1e-4;
-static const char *const families[] = {
-    "llama",
-    "llama_gqa_256",
-    "llama_sharded",
-    "llama_f16",
-    "llama3_rope",
-    "llama_linear_rope",
-    "llama_yarn",
-    "llama_bias",
-    "mistral",
-    "qwen2",
-    "qwen2_tied",
-    "qwen3",
-    "gpt2",
-    "gemma",
-    "gemma2",
-    "gemma3_text",
-    "phi",
-    "phi3",
-    "phi3_longrope",
-    "starcoder2",
-    "olmo2",
-    "smollm3",
-    "granite",
-    "gpt_neox",
-    "gpt_neox_seq",
-    "gpt_neo",
-    "gptj",
-    "codegen",
-    "gpt_bigcode",
-    "falcon_7b",
-    "falcon_40b",
-    "falcon_rw",
-    "mixtral",
-    "qwen2_moe",
-    "qwen2_moe_norm",
-    "qwen3_moe",
-};
-enum { N_FAMILIES = sizeof families / sizeof families[0] };
 
 typedef struct family {
     char dir[1024];
@@ -79,10 +41,7 @@ static bool family_is_here(const char *name)
 static void family_open(family *f, const char *name, const sh_model *m)
 {
     family_dir(name, f->dir);
-    json_t *ids = golden_json(f->dir, "input_ids.json");
-    json_t *list = json_is_array(ids) ? ids : json_object_get(ids, "input_ids");
-    for (int s = 0; s < 2; s++) f->n[s] = golden_tokens(json_array_get(list, (size_t)s), f->tokens[s]);
-    json_decref(ids);
+    for (size_t s = 0; s < 2; s++) f->n[s] = golden_sequence(f->dir, s, f->tokens[s]);
     f->n_vocab = sh_model_hparams(m)->n_vocab, f->n_embd = sh_model_hparams(m)->n_embd,
     f->n_layers = sh_model_hparams(m)->n_layers;
 }
@@ -144,28 +103,6 @@ static double check_values(const family *f, const sh_model *m, float *logits0)
     sh_free(layers);
     sh_free(logits1);
     return worst;
-}
-
-static void check_greedy(const family *f, const sh_model *m)
-{
-    golden_run r;
-    sh_token prompt[GOLDEN_MAX_TOKENS], want[GOLDEN_MAX_TOKENS];
-    json_t *greedy = golden_json(f->dir, "greedy.json");
-    uint32_t n_prompt = golden_tokens(json_object_get(greedy, "prompt"), prompt);
-    uint32_t n_want = golden_tokens(json_object_get(greedy, "ids"), want);
-    float *logits = floats((size_t)n_prompt * f->n_vocab);
-    golden_run_open(&r, m, SH_KV_F32);
-    golden_feed(&r, prompt, n_prompt, logits, NULL, NULL);
-    const float *last = logits + (size_t)(n_prompt - 1) * f->n_vocab;
-    for (uint32_t i = 0; i < n_want; i++) {
-        sh_token id = (sh_token)golden_argmax(last, f->n_vocab);
-        if (id != want[i]) fail_msg("%s: greedy id %u is %d (expected %d)", f->dir, i, id, want[i]);
-        golden_feed(&r, &id, 1, logits, NULL, NULL);
-        last = logits;
-    }
-    golden_run_close(&r);
-    sh_free(logits);
-    json_decref(greedy);
 }
 
 /* Longrope's choice of factors depends on the length so far: rows of earlier chunks differ by design, the
@@ -281,7 +218,7 @@ static void test_family(void **state)
     family_open(&f, name, m);
     float *whole = floats((size_t)f.n[0] * f.n_vocab);
     double worst = check_values(&f, m, whole);
-    check_greedy(&f, m);
+    golden_greedy(f.dir, m);
     check_chunks(&f, m, whole, ones, 1);
     check_chunks(&f, m, whole, fives, 1);
     check_chunks(&f, m, whole, mixed, 4);
@@ -345,7 +282,7 @@ static void test_gpt2_published(void **state)
     family_open(&f, "gpt2", m);
     float *logits = floats((size_t)f.n[0] * f.n_vocab);
     check_values(&f, m, logits);
-    check_greedy(&f, m);
+    golden_greedy(f.dir, m);
     sh_free(logits);
     sh_model_free(m);
     sh_runtime_free(rt);
@@ -400,8 +337,10 @@ static void stack_experts(const sh_tensors *t, const sh_hparams *hp, sh_buf *hea
         if (sscanf(x->name, "model.layers.%u.block_sparse_moe.gate", &layer) == 1 &&
             strstr(x->name, "moe.gate"))
             snprintf(name, sizeof name, "model.layers.%u.mlp.gate.weight", layer);
-        if (x->n_dims == 1) snprintf(shape, sizeof shape, "%zu", (size_t)x->dims[0]);
-        else snprintf(shape, sizeof shape, "%zu,%zu", (size_t)x->dims[1], (size_t)x->dims[0]);
+        if (x->n_dims == 1)
+            snprintf(shape, sizeof shape, "%zu", (size_t)x->dims[0]);
+        else
+            snprintf(shape, sizeof shape, "%zu,%zu", (size_t)x->dims[1], (size_t)x->dims[0]);
         add_tensor(header, data, name, shape, x->data, x->n_bytes);
     }
 }
@@ -440,7 +379,7 @@ static void test_stacked_experts(void **state)
     family_open(&f, "mixtral", m);
     float *logits = floats((size_t)f.n[0] * f.n_vocab);
     check_values(&f, m, logits);
-    check_greedy(&f, m);
+    golden_greedy(f.dir, m);
     sh_free(logits);
     sh_model_free(m);
     sh_tensors_free(t);
