@@ -15,7 +15,7 @@
 
 enum { SH_SOUND_MIN_RATE = 1000, SH_SOUND_MAX_RATE = 768000 }; /* Hz that a file may claim */
 #define SH_SOUND_MAX_LEVEL 1e6f
-#define SH_SOUND_MAX_BYTES ((uint64_t)4 << 30) /* of a file */
+#define SH_SOUND_MAX_BYTES ((size_t)UINT32_MAX) /* of a file: 37 hours of 16-bit sound at 16 kHz */
 
 /* All zero is an empty sound. */
 typedef struct sh_sound {
