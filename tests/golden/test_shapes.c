@@ -132,8 +132,8 @@ static void expect_refusal(const char *model, const sh_hparams *hp, bool is_gguf
 /* Of a matrix that holds several, a missing one is reported by the name that it would have alone. */
 static const char *name_when_missing(const sh_hparams *hp, bool is_gguf, const char *name, char out[128])
 {
-    static const char *const fused[] = {"self_attn.qkv_proj", "mlp.gate_up_proj", "attn.qkv_proj",
-                                        "attn_qkv"};
+    static const char *const fused[] = {"self_attn.qkv_proj", "mlp.gate_up_proj", "attn.qkv_proj", "attn_qkv",
+                                        "ffn_up"};
     snprintf(out, 128, "%s", name);
     for (size_t i = 0; i < sizeof fused / sizeof fused[0]; i++) {
         char *at = strstr(out, fused[i]);
