@@ -20,6 +20,7 @@ const sh_command *const sh_commands[] = {
     &sh_cmd_debug_dequantize,
     &sh_cmd_debug_template,
     &sh_cmd_debug_sample,
+    &sh_cmd_debug_mel,
     &sh_cmd_completion,
     &sh_cmd_version,
     &sh_cmd_help,

@@ -32,6 +32,9 @@ typedef struct sh_mel_recipe {
  * normalisation or padding with another value than 0; SH_E_INVALID, SH_E_RANGE: a key of the wrong type or
  * outside its range. */
 int sh_mel_recipe_read(sh_mel_recipe *r, const json_t *doc, sh_err *err);
+/* The same from the files of a model folder: preprocessor_config.json, else processor_config.json. Messages
+ * name the file; SH_E_NOTFOUND when there is neither. */
+int sh_mel_recipe_load(sh_mel_recipe *r, const char *folder, sh_err *err);
 
 /* Features of one window of a sound: n_frames * hop samples from sample `start` on, cut there or filled up
  * with silence (also when start is at or behind the end). One chunk: n_frames = r->n_frames. The clamp looks

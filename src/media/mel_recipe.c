@@ -3,10 +3,18 @@
 
 #include <string.h>
 
+#include "base/mem.h"
 #include "codec/json.h"
 #include "media/mel_internal.h"
+#include "os/file.h"
 
-enum { MAX_MELS = 512, MAX_HOP = 16384, MAX_CHUNK_SECONDS = 3600, MAX_FRAMES = 1 << 20 };
+enum {
+    MAX_MELS = 512,
+    MAX_HOP = 16384,
+    MAX_CHUNK_SECONDS = 3600,
+    MAX_FRAMES = 1 << 20,
+    MAX_FILE_BYTES = 16 << 20
+};
 
 /* Settings that no published model has and that change the features. */
 static int check_unsupported(const json_t *doc, sh_err *err)
@@ -15,6 +23,9 @@ static int check_unsupported(const json_t *doc, sh_err *err)
     double padding_value = 0, dither = 0;
     bool do_normalize = false;
     int rc;
+    if (json_object_get(doc, "image_processor_type") || json_object_get(doc, "image_mean"))
+        return sh_fail(err, SH_E_UNSUPPORTED,
+                       "settings of a model for images; expected WhisperFeatureExtractor");
     if ((rc = sh_json_get_str(doc, "feature_extractor_type", &type, err)) < 0 ||
         (rc = sh_json_get_num(doc, "padding_value", &padding_value, -1e30, 1e30, err)) < 0 ||
         (rc = sh_json_get_num(doc, "dither", &dither, -1e30, 1e30, err)) < 0 ||
@@ -55,4 +66,22 @@ int sh_mel_recipe_read(sh_mel_recipe *r, const json_t *doc, sh_err *err)
     *r =
         (sh_mel_recipe){(uint32_t)n_mels, (uint32_t)rate, (uint32_t)hop, (uint32_t)n_fft, (uint32_t)n_frames};
     return SH_OK;
+}
+
+int sh_mel_recipe_load(sh_mel_recipe *r, const char *folder, sh_err *err)
+{
+    static const char *const names[] = {"preprocessor_config.json", "processor_config.json"};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        json_t *doc = NULL;
+        char *path = sh_path_join(folder, names[i]);
+        if (!path) return sh_fail_nomem(err, strlen(folder) + 32);
+        bool is_there = sh_file_exists(path);
+        int rc = is_there ? sh_json_read_file(&doc, path, MAX_FILE_BYTES, err) : SH_OK;
+        if (rc == SH_OK && is_there && (rc = sh_mel_recipe_read(r, doc, err)) < 0)
+            sh_fail_in(err, rc, "%s", path);
+        json_decref(doc);
+        sh_free(path);
+        if (is_there) return rc;
+    }
+    return sh_fail(err, SH_E_NOTFOUND, "%s: no %s, which a model for speech has", folder, names[0]);
 }

@@ -10,16 +10,18 @@
 #include "media/mel.h"
 #include "os/file.h"
 
-#define FOLDER SHOAL_GOLDEN_DIR "/golden/models/mel/"
+#define MODELS SHOAL_GOLDEN_DIR "/golden/models/"
+#define FOLDER MODELS "mel/"
 
 enum { N_TOLD = 320 }; /* frames that the goldens have */
 
+/* An array of this folder, or "FOLDER/NAME" of another model's. */
 static float *read_array(const char *name, size_t n)
 {
     char path[512];
     sh_buf b = {0};
     sh_err err = {0};
-    snprintf(path, sizeof path, FOLDER "%s.f32", name);
+    snprintf(path, sizeof path, strchr(name, '/') ? MODELS "%s.f32" : FOLDER "%s.f32", name);
     assert_ok(sh_file_read(path, 1 << 28, &b, &err), &err);
     assert_int_equal(b.n, n * sizeof(float));
     return (float *)(void *)sh_buf_detach(&b);
@@ -148,6 +150,29 @@ static void test_mono_sounds(void **state)
     }
 }
 
+/* Chunks of three seconds, as a model of them is given: one sound is cut, two are filled up. */
+static void test_short_chunks(void **state)
+{
+    (void)state;
+    static const char *const sounds[] = {"sweep", "noise", "speech"};
+    sh_mel_recipe r;
+    sh_err err = {0};
+    assert_ok(sh_mel_recipe_load(&r, MODELS "whisper", &err), &err);
+    assert_int_equal(r.n_frames, 300);
+    const size_t n = (size_t)r.n_mels * r.n_frames;
+    float *told = read_array("whisper/input_features", COUNT(sounds) * n);
+    for (size_t i = 0; i < COUNT(sounds); i++) {
+        sh_sound s = read_sound(sounds[i], 0);
+        float *out = features(&r, &s);
+        double most = worst(out, told + i * n, n);
+        print_message("%-6s in 3 s: worst %.2e\n", sounds[i], most);
+        assert_true(most <= 2e-4);
+        free(out);
+        sh_sound_clear(&s);
+    }
+    sh_free(told);
+}
+
 static void test_resampled_reference(void **state)
 {
     (void)state;
@@ -193,9 +218,8 @@ int main(void)
         return 77;
     }
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_filters_and_window),
-        cmocka_unit_test(test_mono_sounds),
-        cmocka_unit_test(test_resampled_reference),
+        cmocka_unit_test(test_filters_and_window), cmocka_unit_test(test_mono_sounds),
+        cmocka_unit_test(test_short_chunks),       cmocka_unit_test(test_resampled_reference),
         cmocka_unit_test(test_resampled_here),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

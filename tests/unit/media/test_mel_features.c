@@ -9,6 +9,7 @@
 #include "base/rng.h"
 #include "codec/json.h"
 #include "media/mel.h"
+#include "unit/tmpdir.h"
 
 static const double two_pi = 6.283185307179586;
 
@@ -268,6 +269,7 @@ static void test_recipe(void **state)
         {"{\"padding_value\": 1}", SH_E_UNSUPPORTED, "padding_value"},
         {"{\"do_normalize\": true}", SH_E_UNSUPPORTED,
          "do_normalize of the feature extractor is not supported; expected false"},
+        {"{\"image_mean\": [0.5], \"do_normalize\": true}", SH_E_UNSUPPORTED, "a model for images"},
         {"{\"feature_extractor_type\": \"Wav2Vec2FeatureExtractor\"}", SH_E_UNSUPPORTED,
          "Wav2Vec2FeatureExtractor"},
     };
@@ -284,13 +286,40 @@ static void test_recipe(void **state)
     }
 }
 
+static void test_recipe_of_a_folder(void **state)
+{
+    (void)state;
+    char *dir = tmpdir_make();
+    sh_mel_recipe r;
+    sh_err err = {0};
+    assert_int_equal(sh_mel_recipe_load(&r, dir, &err), SH_E_NOTFOUND);
+    assert_non_null(strstr(err.msg, "no preprocessor_config.json"));
+    tmpdir_write(dir, "processor_config.json", "{\"feature_extractor\": {\"feature_size\": 128}}");
+    assert_ok(sh_mel_recipe_load(&r, dir, &err), &err);
+    assert_int_equal(r.n_mels, 128);
+    tmpdir_write(dir, "preprocessor_config.json", "{\"feature_size\": 64}"); /* counts before the other */
+    assert_ok(sh_mel_recipe_load(&r, dir, &err), &err);
+    assert_int_equal(r.n_mels, 64);
+    tmpdir_write(dir, "preprocessor_config.json", "{\"hop_length\": 0}");
+    assert_int_equal(sh_mel_recipe_load(&r, dir, &err), SH_E_RANGE);
+    assert_non_null(strstr(err.msg, "/preprocessor_config.json: \"hop_length\""));
+    tmpdir_write(dir, "preprocessor_config.json", "{");
+    assert_int_equal(sh_mel_recipe_load(&r, dir, &err), SH_E_CORRUPT);
+    tmpdir_remove(dir);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_formula), cmocka_unit_test(test_tones),
-        cmocka_unit_test(test_level),   cmocka_unit_test(test_silence),
-        cmocka_unit_test(test_windows), cmocka_unit_test(test_same_bits_with_any_threads),
-        cmocka_unit_test(test_refused), cmocka_unit_test(test_recipe),
+        cmocka_unit_test(test_formula),
+        cmocka_unit_test(test_tones),
+        cmocka_unit_test(test_level),
+        cmocka_unit_test(test_silence),
+        cmocka_unit_test(test_windows),
+        cmocka_unit_test(test_same_bits_with_any_threads),
+        cmocka_unit_test(test_refused),
+        cmocka_unit_test(test_recipe),
+        cmocka_unit_test(test_recipe_of_a_folder),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
