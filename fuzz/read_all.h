@@ -1,5 +1,5 @@
-/* read_all.h - what a fuzz target of a container does with an answer: what was accepted is read, every name, value and
- * byte; what was refused must say so in one line. */
+/* read_all.h - what a fuzz target of a container does with an answer: what was accepted is read, every name,
+ * value and byte; what was refused must say so in one line. */
 #ifndef SH_FUZZ_READ_ALL_H
 #define SH_FUZZ_READ_ALL_H
 

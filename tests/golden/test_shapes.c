@@ -14,6 +14,7 @@
 #include "model/bind.h"
 #include "model/hf_config.h"
 #include "model/load.h"
+#include "model/memory.h"
 
 #define CONFIGS SHOAL_SOURCE_DIR "/tests/data/shapes"
 #define MANIFESTS SHOAL_GOLDEN_DIR "/lm/model_arch_manifests"
@@ -330,7 +331,7 @@ static void test_model(void **state)
     assert_int_equal(hp.n_ctx_train, p->s.ctx);
     for (size_t i = 0; p->hf[i]; i++) listing_add_rules(&hf, p->hf[i], &p->s);
     for (size_t i = 0; p->gguf[i]; i++) listing_add_rules(&gguf, p->gguf[i], &p->s);
-    assert_true(listing_parameters(&hf) == p->n_parameters);
+    assert_true(listing_parameters(&hf) == p->n_parameters && sh_shape_parameters(&hp) == p->n_parameters);
     check_list(p->name, &hp, false, &hf);
     if (gguf.n) check_list(p->name, &hp, true, &gguf);
     for (; n_manifests < 2 && p->manifests[n_manifests] && sh_file_is_dir(MANIFESTS); n_manifests++) {
@@ -388,6 +389,7 @@ static void expect_unknown(int rc, const sh_err *err, const char *name)
 
 static void test_unknown(void **state)
 {
+    /* clang-format off */
     static const char *const names[] = {
         "command-r",
         "bert-like",
@@ -395,9 +397,9 @@ static void test_unknown(void **state)
         "GEMMA2",
         "no\\such'thing",
         "llama\xd9\x84\xd8\xa7\xd9\x85\xd8\xa7",
-        "an-architecture-whose-name-is-one-hundred-characters-long-which-is-more-than-any-reader-keeps-of-it-"
-        "x",
+        "an-architecture-with-a-name-of-one-hundred-characters-which-is-more-than-any-reader-keeps-of-it-here",
     };
+    /* clang-format on */
     (void)state;
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
         sh_buf file = {0};

@@ -292,11 +292,82 @@ def test_info():
     for word in ("architecture", "parameters", "vocabulary", "context", "chat template", "memory"):
         T.check(f"info: {word}", word in r.out, r.out)
     doc = good_json("info --json", "info", MINNOW, keys=("name", "parameters", "layers", "memory", "vocabulary"))
-    T.check("info: sizes", doc["parameters"] > 1e6 and doc["memory"]["weights"] > 1e6 and doc["memory"]["fits"], doc)
-    a, b = (good_json(f"info -c {c}", "info", MINNOW, "-c", c)["memory"]["needed"] for c in ("128", "1024"))
-    T.check("info: memory grows by the cache", b - a == 896 * doc["kv_bytes_per_token"], (a, b))
+    memory = doc["memory"]
+    T.check("info: sizes", doc["parameters"] > 1e6 and memory["weights"] > 1e6 and memory["fits"] and doc["kind"] ==
+            "text generation" and doc["active_parameters"] == doc["parameters"] and memory["verdict"] == "fits", doc)
+    T.check("info: parts", memory["needed"] == sum(memory[k] for k in ("weights", "kv_cache", "scratch", "program")), doc)
+    a, b = (good_json(f"info -c {c}", "info", MINNOW, "-c", c)["memory"] for c in ("128", "1024"))
+    T.check("info: the cache grows by the token",
+            b["kv_cache"] - a["kv_cache"] == 896 * (doc["kv_bytes_per_token"] + 4), (a, b))
+    for kv, more in (("f32", 1), ("q8", -1)):
+        c = good_json(f"info --kv {kv}", "info", MINNOW, "-c", "1024", "--kv", kv)["memory"]
+        T.check(f"info --kv {kv}", (c["kv_cache"] - b["kv_cache"]) * more > 0 and c["scratch"] == b["scratch"], (b, c))
+    bad("info --kv", 2, "info", MINNOW, "--kv", "q2", says="--kv")
     bad("info: nothing", 2, "info", says="usage")
     bad("info: two models", 2, "info", "a", "b", says="too many")
+
+
+def test_info_before_download():
+    shapes = os.path.join(cli_lib.ROOT, "tests/data/shapes")
+    doc = good_json("info of a config.json", "info", os.path.join(shapes, "mixtral-8x7b-instruct-v0.1"), "-c", "32768")
+    T.check("info: experts", (doc["parameters"], doc["active_parameters"], doc["weights_here"]) ==
+            (46702792704, 12879925248, False) and doc["quantization"] == "BF16", doc)
+    T.check("info: what does not fit", doc["memory"]["weights"] == 2 * 46702792704 and
+            doc["memory"]["fits"] == (doc["memory"]["needed"] <= doc["memory"]["available"]), doc)
+    bad("info: an unknown architecture", 1, "info", os.path.join(shapes, "c4ai-command-r-v01"), says="'cohere' is not supported")
+    with open(os.path.join(shapes, "qwen2.5-0.5b-instruct/config.json"), "rb") as f:
+        tmp("folder/config.json", f.read())
+    layer = ["input_layernorm.weight", "post_attention_layernorm.weight", "mlp.gate_proj.weight", "mlp.up_proj.weight",
+             "mlp.down_proj.weight", "self_attn.o_proj.weight"] + [f"self_attn.{x}_proj.{y}" for x in "qkv" for y in
+                                                                   ("weight", "bias")]
+    names = ["model.embed_tokens.weight", "model.norm.weight"]
+    names += [f"model.layers.{i}.{n}" for i in range(24) for n in layer]
+    index = {"metadata": {"total_size": 988097824}, "weight_map": {n: "model-00001-of-00002.safetensors" for n in names}}
+    tmp("folder/model.safetensors.index.json", json.dumps(index))
+    doc = good_json("info of an index", "info", tmp("folder"))
+    T.check("info: the index", doc["manifest"] == {"file": "model.safetensors.index.json", "tensors": 290,
+                                                   "bytes": 988097824} and doc["parameters"] == 494032768, doc)
+    T.check("info: the index, in words", "290 tensors" in shoal("info", tmp("folder")).out)
+    del index["weight_map"]["model.layers.7.mlp.up_proj.weight"]
+    tmp("folder/model.safetensors.index.json", json.dumps(index))
+    bad("info: an index that lacks one", 1, "info", tmp("folder"),
+        says="tensor 'model.layers.7.mlp.up_proj.weight' is missing")
+
+
+def peak_bytes(*args, stdin=b""):
+    """The most memory that a run of the program had in use."""
+    p = subprocess.Popen([SHOAL, *args], stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+                         env=environment())
+    try:
+        p.stdin.write(stdin)
+        p.stdin.close()
+    except BrokenPipeError:
+        pass
+    _, status, used = os.wait4(p.pid, 0)
+    p.returncode = os.waitstatus_to_exitcode(status)
+    return used.ru_maxrss * 1024 if p.returncode == 0 else 0
+
+
+def test_info_measured():
+    """What info counts is within a tenth of what a run with a full context takes."""
+    with open(SHOAL, "rb") as f:
+        program = f.read()
+    sanitized = b"__asan_init" in program or b"__tsan_init" in program
+    del program
+    if sanitized:
+        return T.skip("info: measured", "this build carries a sanitizer's memory")
+    folder = os.path.join(DATA, "models/minnow")
+    models = [(MINNOW, kv) for kv in ("f16", "f32", "q8")] + [(folder, "f16")] * os.path.isdir(folder)
+    for model, kv in models:
+        need = good_json(f"info for {kv}", "info", model, "-c", "1024", "--kv", kv)["memory"]["needed"]
+        with open("/proc/self/statm") as f:  # a child's peak begins with what its parent had when it forked
+            if int(f.read().split()[1]) * os.sysconf("SC_PAGE_SIZE") > 0.9 * need:
+                T.skip(f"info: {kv}, measured", "this interpreter is larger than the run")
+                continue
+        peak = peak_bytes("run", model, "--raw", "-q", "-t", "0", "-n", "8", "-c", "1024", "--cache-type", kv, "-",
+                          stdin=b"the " * 1012)
+        T.check(f"info: {os.path.basename(model)}, {kv}: {need / 1e6:.1f} MB counted, {peak / 1e6:.1f} MB at the peak",
+                peak and abs(need / peak - 1) < 0.1)
 
 
 def test_tokenize():
@@ -589,9 +660,10 @@ def test_document():
     T.check("docs/commands.md is up to date", r.returncode == 0, r.stdout + r.stderr)
 
 
-PARTS = (test_help, test_options, test_run, test_streams, test_terminal, test_models, test_info, test_tokenize, test_eval,
-         test_bench, test_version, test_digest, test_logits, test_stories, test_debug_arrays, test_debug_texts,
-         test_convert, test_chat_pipe, test_serve, test_document)
+PARTS = (test_help, test_options, test_run, test_streams, test_terminal, test_models, test_info,
+         test_info_before_download, test_info_measured, test_tokenize, test_eval, test_bench, test_version,
+         test_digest, test_logits, test_stories, test_debug_arrays, test_debug_texts, test_convert, test_chat_pipe,
+         test_serve, test_document)
 
 
 def main():
