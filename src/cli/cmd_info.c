@@ -9,6 +9,7 @@
 #include "cli/open.h"
 #include "model/manifest.h"
 #include "model/memory.h"
+#include "os/file.h"
 #include "os/machine.h"
 
 enum { CTX_USUAL_MAX = 4096 };
@@ -52,7 +53,7 @@ static int find_weights(facts *f, sh_err *err)
     f->has_weights = f->ask.weights > 0;
     f->n_parameters = f->m.n_parameters;
     f->quantization = f->m.quantization;
-    if (!f->has_weights) {
+    if (!f->has_weights && sh_file_is_dir(f->o.path)) {
         sh_err none = {0};
         int rc = sh_manifest_read(&f->manifest, f->o.path, f->hp, &none);
         if (rc < 0 && rc != SH_E_NOTFOUND) return sh_fail(err, rc, "%s: %s", f->o.path, none.msg);
@@ -60,6 +61,8 @@ static int find_weights(facts *f, sh_err *err)
         f->n_parameters = f->manifest.n_parameters;
         f->ask.weights = f->manifest.n_bytes;
         f->quantization = upper(f->quantization_text, type ? type->name : "unknown type");
+    } else if (!f->has_weights) {
+        f->n_parameters = sh_shape_parameters(f->hp); /* a file that holds a vocabulary alone */
     }
     f->n_active = sh_shape_active(f->hp, f->n_parameters);
     return SH_OK;
@@ -144,7 +147,7 @@ static const char *human_count(char out[16], double n)
 static void print_source(FILE *out, const facts *f)
 {
     char size[16];
-    if (f->has_weights)
+    if (f->has_weights || !sh_file_is_dir(f->o.path))
         fprintf(out, "file          %s (%s, %s, %s)\n", f->o.path, f->m.container, f->quantization,
                 sh_human_bytes(size, (double)f->m.file_bytes));
     else if (f->manifest.file)

@@ -60,6 +60,38 @@ static void test_active(void **state)
     sh_arena_free(arena);
 }
 
+/* What each kind of shape is called; only texts that are written on have a cache. */
+static void test_kinds(void **state)
+{
+    const struct {
+        sh_hparams hp;
+        const char *text;
+        bool has_cache;
+    } kinds[] = {
+        {{.n_vocab = 9}, "text generation", true},
+        {{.n_vocab = 9, .bidirectional = true, .no_output = true}, "text embedding", false},
+        {{.n_vocab = 9, .bidirectional = true, .no_output = true, .n_labels = 1},
+         "text classification",
+         false},
+        {{.n_vocab = 9, .n_cross = 8}, "decoder of an encoder's states", true},
+        {{.input = SH_INPUT_PATCHES, .no_output = true}, "image encoder", false},
+        {{.input = SH_INPUT_PATCHES, .no_output = true, .n_labels = 3}, "image classification", false},
+        {{.input = SH_INPUT_MEL, .no_output = true}, "speech encoder", false},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++) {
+        sh_hparams hp = kinds[i].hp;
+        sh_memory need;
+        const sh_memory_ask ask = {.n_ctx = 197, .kv = SH_KV_F16, .n_threads = 1, .weights = 5};
+        hp.n_layers = 2, hp.n_embd = 32, hp.n_heads = hp.n_kv_heads = 2, hp.head_dim = 16, hp.n_ff = 64;
+        sh_memory_needed(&need, &hp, &ask);
+        assert_string_equal(sh_kind_text(&hp), kinds[i].text);
+        assert_int_equal(sh_kind_has_cache(&hp), kinds[i].has_cache);
+        assert_int_equal(need.kv_cache > 0, kinds[i].has_cache);
+        if (!kinds[i].has_cache) assert_int_equal(sh_shape_parameters(&hp), 0);
+    }
+}
+
 /* ---- sums ---- */
 
 static void test_sums(void **state)
@@ -242,11 +274,9 @@ static void test_memory_is_short(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_parameters),
-        cmocka_unit_test(test_active),
-        cmocka_unit_test(test_sums),
-        cmocka_unit_test(test_manifests),
-        cmocka_unit_test(test_bad_manifests),
+        cmocka_unit_test(test_parameters),      cmocka_unit_test(test_active),
+        cmocka_unit_test(test_kinds),           cmocka_unit_test(test_sums),
+        cmocka_unit_test(test_manifests),       cmocka_unit_test(test_bad_manifests),
 #ifdef SHOAL_FAULT
         cmocka_unit_test(test_memory_is_short),
 #endif

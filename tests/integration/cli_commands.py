@@ -9,6 +9,7 @@ import array
 import json
 import os
 import signal
+import struct
 import subprocess
 import sys
 import tempfile
@@ -332,6 +333,23 @@ def test_info_before_download():
     tmp("folder/model.safetensors.index.json", json.dumps(index))
     bad("info: an index that lacks one", 1, "info", tmp("folder"),
         says="tensor 'model.layers.7.mlp.up_proj.weight' is missing")
+
+
+def test_info_vocabulary():
+    """A GGUF file with a tokenizer and no tensors is described like any other."""
+    def text(s):
+        return struct.pack("<Q", len(s)) + s.encode()
+    numbers = {"block_count": 2, "embedding_length": 64, "attention.head_count": 4, "feed_forward_length": 128}
+    pairs = [text(f"llama.{k}") + struct.pack("<II", 4, v) for k, v in numbers.items()]
+    pairs += [text("general.architecture") + struct.pack("<I", 8) + text("llama"),
+              text("tokenizer.ggml.model") + struct.pack("<I", 8) + text("llama"),
+              text("tokenizer.ggml.tokens") + struct.pack("<IIQ", 9, 8, 3) + b"".join(map(text, ("<unk>", "b", "c"))),
+              text("tokenizer.ggml.scores") + struct.pack("<IIQ3f", 9, 6, 3, 0, 0, 0),
+              text("tokenizer.ggml.token_type") + struct.pack("<IIQ3i", 9, 5, 3, 2, 1, 1)]
+    file = tmp("vocabulary.gguf", b"GGUF" + struct.pack("<IQQ", 3, 0, len(pairs)) + b"".join(pairs))
+    doc = good_json("info of a vocabulary", "info", file)
+    T.check("info: a vocabulary", doc["weights_here"] is False and doc["vocabulary"] == 3 and doc["layers"] == 2, doc)
+    T.check("info: a vocabulary, in words", "memory        unknown" in shoal("info", file).out)
 
 
 def peak_bytes(*args, stdin=b""):
@@ -661,9 +679,9 @@ def test_document():
 
 
 PARTS = (test_help, test_options, test_run, test_streams, test_terminal, test_models, test_info,
-         test_info_before_download, test_info_measured, test_tokenize, test_eval, test_bench, test_version,
-         test_digest, test_logits, test_stories, test_debug_arrays, test_debug_texts, test_convert, test_chat_pipe,
-         test_serve, test_document)
+         test_info_before_download, test_info_vocabulary, test_info_measured, test_tokenize, test_eval, test_bench,
+         test_version, test_digest, test_logits, test_stories, test_debug_arrays, test_debug_texts, test_convert,
+         test_chat_pipe, test_serve, test_document)
 
 
 def main():
