@@ -281,6 +281,7 @@ void sh_tokenizer_free(sh_tokenizer *t)
     for (size_t i = 0; i < t->n_regexes; i++) sh_regex_free(t->regexes[i]);
     sh_free(t->regexes);
     tok_described_free(t->described);
+    tok_grammar_vocab_free(t->grammar_vocab);
     sh_arena_free(t->arena);
     sh_free(t);
 }

@@ -273,6 +273,7 @@ struct sh_tokenizer {
     bool gemma4;      /* GGUF's model of that name */
     bool user_frozen; /* sentencepiece: user-defined symbols are cut out of the normalised text */
     void *described;  /* atomically published tok_described */
+    void *grammar_vocab; /* atomically published gram_vocab (grammar_vocab.c) */
 };
 
 /* --- working state --- */
@@ -377,6 +378,7 @@ bool pre_adds_bos(const char *pre);
 const char *pre_of_sources(const char *const *sources, size_t n);
 const char *pre_falcon_punctuation(void);
 void tok_described_free(void *described);
+void tok_grammar_vocab_free(void *vocab);
 /* A step appended to the arena-held array; NULL on shortage. */
 norm_step *tok_push_norm(sh_tokenizer *t, enum norm_kind kind, sh_err *err);
 split_step *tok_push_split(sh_tokenizer *t, enum split_kind kind, sh_err *err);
