@@ -19,6 +19,26 @@
     .position = SH_POSITION_LEARNED, .activation = SH_ACTIVATION_GELU_TANH, .rope_theta = 10000,             \
     .rotary_fraction = 1, .hf_names = {sh_names_gpt2}, .gguf_names = {sh_names_gguf},                        \
     .hf_prefix = "transformer."
+/* BERT and its kin: norms after the sums, no logits, positions learned. */
+#define BERT_LIKE                                                                                            \
+    .norm = SH_NORM_LAYER, .place = SH_NORM_AFTER_ADD, .residual = SH_RESIDUAL_SEQUENTIAL,                   \
+    .position = SH_POSITION_LEARNED, .activation = SH_ACTIVATION_GELU_ERF, .rope_theta = 10000,              \
+    .rotary_fraction = 1, .hf_names = {sh_names_bert}, .gguf_names = {sh_names_gguf_bert, sh_names_gguf}
+#define BERT_FLAGS                                                                                           \
+    (BIAS_ALL | SH_ARCH_BIDIRECTIONAL | SH_ARCH_NO_FINAL_NORM | SH_ARCH_EMBED_NORM | SH_ARCH_NO_OUTPUT)
+/* Encoders of pictures, sound and CLIP's texts, decoders of seq2seq models: norms before the branches. */
+#define TOWER_LIKE                                                                                           \
+    .norm = SH_NORM_LAYER, .place = SH_NORM_PRE, .residual = SH_RESIDUAL_SEQUENTIAL,                         \
+    .position = SH_POSITION_LEARNED, .activation = SH_ACTIVATION_GELU_ERF, .rope_theta = 10000,              \
+    .rotary_fraction = 1
+#define TOWER_FLAGS (BIAS_ALL | SH_ARCH_BIDIRECTIONAL | SH_ARCH_NO_OUTPUT)
+#define VISION                                                                                               \
+    TOWER_LIKE, .flags = TOWER_FLAGS, .input = SH_INPUT_PATCHES, .pooling = SH_POOLING_CLS, .n_prefix = 1,   \
+        .gguf_names = {sh_names_gguf_vision}
+/* What the reference's configuration classes assume. */
+#define VISION_DEFAULTS                                                                                      \
+    "\"hidden_size\": 768, \"num_hidden_layers\": 12, \"num_attention_heads\": 12, "                         \
+    "\"intermediate_size\": 3072, \"image_size\": 224, \"num_channels\": 3"
 #define BIAS_ALL (SH_ARCH_BIAS_QKV | SH_ARCH_BIAS_O | SH_ARCH_BIAS_MLP)
 
 /* GCC and clang warn about a field given twice; the later one wins by C11 6.7.9p19, and that is what rows
@@ -97,11 +117,79 @@ static const sh_arch archs[] = {
      .norm = SH_NORM_LAYER, .residual = SH_RESIDUAL_PARALLEL_ONE_NORM, .activation = SH_ACTIVATION_GELU_ERF,
      .hf_names = {sh_names_falcon}, .gguf_names = {sh_names_gguf_falcon, sh_names_gguf},
      .hf_prefix = "transformer.", .hf_extra = sh_hf_falcon},
+
+    {BERT_LIKE, .name = "bert", .hf_type = "bert", .flags = BERT_FLAGS, .outer_prefix = "bert.",
+     .hf_extra = sh_hf_bert},
+    {BERT_LIKE, .name = "bert", .hf_type = "roberta", .flags = BERT_FLAGS | SH_ARCH_PAD_POSITIONS,
+     .outer_prefix = "roberta.", .hf_extra = sh_hf_bert},
+    {BERT_LIKE, .name = "bert", .hf_type = "xlm-roberta", .flags = BERT_FLAGS | SH_ARCH_PAD_POSITIONS,
+     .outer_prefix = "roberta.", .hf_extra = sh_hf_bert},
+    {BERT_LIKE, .name = "bert", .hf_type = "camembert", .flags = BERT_FLAGS | SH_ARCH_PAD_POSITIONS,
+     .outer_prefix = "roberta.", .hf_extra = sh_hf_bert},
+    {BERT_LIKE, .name = "mpnet", .hf_type = "mpnet", .flags = BERT_FLAGS | SH_ARCH_PAD_POSITIONS,
+     .hf_names = {sh_names_mpnet, sh_names_bert}, .outer_prefix = "mpnet.", .hf_extra = sh_hf_mpnet},
+    {VISION, .name = "vit", .hf_type = "vit", .hf_names = {sh_names_vit}, .outer_prefix = "vit.|encoder.",
+     .defaults = "{" VISION_DEFAULTS ", \"patch_size\": 16, \"layer_norm_eps\": 1e-12}",
+     .hf_extra = sh_hf_vision},
+    {VISION, .name = "deit", .hf_type = "deit", .hf_names = {sh_names_deit, sh_names_vit},
+     .outer_prefix = "deit.|encoder.", .n_prefix = 2,
+     .defaults = "{" VISION_DEFAULTS ", \"patch_size\": 16, \"layer_norm_eps\": 1e-12}",
+     .hf_extra = sh_hf_vision},
+    {VISION, .name = "beit", .hf_type = "beit", .flags = TOWER_FLAGS | SH_ARCH_NO_KEY_BIAS,
+     .hf_names = {sh_names_beit, sh_names_vit}, .outer_prefix = "beit.|encoder.",
+     .defaults = "{" VISION_DEFAULTS ", \"patch_size\": 16, \"layer_norm_eps\": 1e-12}",
+     .hf_extra = sh_hf_beit},
+    {TOWER_LIKE, .name = "clip", .hf_type = "clip_text_model", .flags = BIAS_ALL | SH_ARCH_NO_OUTPUT,
+     .pooling = SH_POOLING_EOS, .activation = SH_ACTIVATION_GELU_QUICK, .hf_names = {sh_names_clip_text},
+     .gguf_names = {sh_names_gguf_text_tower, sh_names_gguf},
+     .defaults = "{\"vocab_size\": 49408, \"hidden_size\": 512, \"num_hidden_layers\": 12, "
+                 "\"num_attention_heads\": 8, \"intermediate_size\": 2048, \"max_position_embeddings\": 77, "
+                 "\"layer_norm_eps\": 1e-5, \"eos_token_id\": 49407}",
+     .hf_extra = sh_hf_clip_text},
+    {VISION, .name = "clip_vision", .hf_type = "clip_vision_model",
+     .flags =
+         TOWER_FLAGS | SH_ARCH_EMBED_NORM | SH_ARCH_NO_FINAL_NORM | SH_ARCH_NO_PATCH_BIAS | SH_ARCH_POOL_NORM,
+     .activation = SH_ACTIVATION_GELU_QUICK, .hf_names = {sh_names_clip_vision},
+     .defaults = "{" VISION_DEFAULTS ", \"patch_size\": 32, \"layer_norm_eps\": 1e-5}",
+     .hf_extra = sh_hf_vision},
+    {TOWER_LIKE, .name = "siglip", .hf_type = "siglip_text_model", .flags = TOWER_FLAGS,
+     .pooling = SH_POOLING_LAST, .activation = SH_ACTIVATION_GELU_TANH, .hf_names = {sh_names_siglip_text},
+     .gguf_names = {sh_names_gguf_text_tower, sh_names_gguf},
+     .defaults = "{\"vocab_size\": 32000, \"hidden_size\": 768, \"num_hidden_layers\": 12, "
+                 "\"num_attention_heads\": 12, \"intermediate_size\": 3072, \"max_position_embeddings\": 64, "
+                 "\"layer_norm_eps\": 1e-6}"},
+    {VISION, .name = "siglip_vision", .hf_type = "siglip_vision_model", .flags = TOWER_FLAGS | SH_ARCH_PROBE,
+     .pooling = SH_POOLING_NONE, .n_prefix = 0, .activation = SH_ACTIVATION_GELU_TANH,
+     .hf_names = {sh_names_siglip_vision},
+     .defaults = "{" VISION_DEFAULTS ", \"patch_size\": 16, \"layer_norm_eps\": 1e-6}",
+     .hf_extra = sh_hf_vision},
+    {TOWER_LIKE, .name = "trocr", .hf_type = "trocr", .place = SH_NORM_AFTER_ADD,
+     .flags = BIAS_ALL | SH_ARCH_NO_FINAL_NORM | SH_ARCH_CROSS | SH_ARCH_TIE_IF_ABSENT | SH_ARCH_DECODER_KEYS,
+     .hf_names = {sh_names_trocr}, .gguf_names = {sh_names_gguf_after, sh_names_gguf},
+     .outer_prefix = "decoder.model.decoder.",
+     .defaults =
+         "{\"vocab_size\": 50265, \"d_model\": 1024, \"decoder_layers\": 12, "
+         "\"decoder_attention_heads\": 16, \"decoder_ffn_dim\": 4096, \"max_position_embeddings\": 512}",
+     .hf_extra = sh_hf_trocr},
+    {TOWER_LIKE, .name = "whisper", .hf_type = "whisper",
+     .flags = BIAS_ALL | SH_ARCH_NO_KEY_BIAS | SH_ARCH_CROSS | SH_ARCH_TIED | SH_ARCH_DECODER_KEYS,
+     .hf_names = {sh_names_whisper}, .gguf_names = {sh_names_gguf_cross, sh_names_gguf},
+     .outer_prefix = "model.", .hf_extra = sh_hf_whisper},
+    {TOWER_LIKE, .name = "whisper_encoder", .hf_type = "whisper_encoder", .input = SH_INPUT_MEL,
+     .flags = TOWER_FLAGS | SH_ARCH_NO_KEY_BIAS | SH_ARCH_ENCODER_KEYS,
+     .hf_names = {sh_names_whisper_encoder}, .gguf_names = {sh_names_gguf_audio}, .outer_prefix = "model.",
+     .hf_extra = sh_hf_whisper_encoder},
 };
 #pragma GCC diagnostic pop
 
-size_t sh_arch_count(void) { return sizeof archs / sizeof archs[0]; }
-const sh_arch *sh_arch_at(size_t i) { return i < sh_arch_count() ? &archs[i] : NULL; }
+size_t sh_arch_count(void)
+{
+    return sizeof archs / sizeof archs[0];
+}
+const sh_arch *sh_arch_at(size_t i)
+{
+    return i < sh_arch_count() ? &archs[i] : NULL;
+}
 
 const sh_arch *sh_arch_by_hf(const char *model_type)
 {
@@ -159,6 +247,15 @@ int sh_arch_unknown(const char *found, bool is_gguf, sh_err *err)
                    sh_show(&shown, found), near[0], near[1], near[2]);
 }
 
+bool sh_arch_outer(const sh_arch *a, size_t i, char out[64])
+{
+    const char *p = a->outer_prefix;
+    while (p && i--) p = (p = strchr(p, '|')) ? p + 1 : NULL;
+    if (!p) return false;
+    snprintf(out, 64, "%.*s", (int)strcspn(p, "|"), p);
+    return true;
+}
+
 const sh_name *sh_arch_name(const sh_arch *a, bool is_gguf, enum sh_slot slot, size_t i)
 {
     const sh_name *const *lists = is_gguf ? a->gguf_names : a->hf_names;
@@ -178,26 +275,78 @@ bool sh_arch_has_slot(const sh_hparams *hp, enum sh_slot slot, uint32_t layer)
 {
     const bool experts = hp->layers && hp->layers[layer].experts;
     switch (slot) {
-    case SH_SLOT_POSITION: return hp->position == SH_POSITION_LEARNED;
-    case SH_SLOT_OUTPUT: return !hp->tied_output;
-    case SH_SLOT_ROPE_FREQS: return hp->rope.scaling == SH_ROPE_SCALE_LLAMA3;
-    case SH_SLOT_ROPE_LONG: case SH_SLOT_ROPE_SHORT: return hp->rope.scaling == SH_ROPE_SCALE_LONGROPE;
-    case SH_SLOT_ATTN_NORM: return hp->norm_place != SH_NORM_POST;
+    case SH_SLOT_EMBED:
+        return hp->input == SH_INPUT_TOKENS;
+    case SH_SLOT_TYPES:
+        return hp->n_types != 0;
+    case SH_SLOT_POSITION:
+        return hp->position == SH_POSITION_LEARNED;
+    case SH_SLOT_EMBED_NORM:
+        return hp->embed_norm;
+    case SH_SLOT_OUTPUT_NORM:
+        return hp->final_norm;
+    case SH_SLOT_PATCH:
+        return hp->input == SH_INPUT_PATCHES;
+    case SH_SLOT_CLASS_TOKEN:
+        return hp->n_prefix > 0;
+    case SH_SLOT_DISTIL_TOKEN:
+        return hp->n_prefix > 1;
+    case SH_SLOT_CONV1:
+    case SH_SLOT_CONV2:
+        return hp->input == SH_INPUT_MEL;
+    case SH_SLOT_REL_BIAS:
+        return hp->relative != SH_RELATIVE_NONE && hp->relative_shared;
+    case SH_SLOT_LAYER_REL_BIAS:
+        return hp->relative != SH_RELATIVE_NONE && !hp->relative_shared;
+    case SH_SLOT_CROSS_NORM:
+        return hp->n_cross && hp->norm_place == SH_NORM_PRE;
+    case SH_SLOT_CROSS_POST_NORM:
+        return hp->n_cross && hp->norm_place == SH_NORM_AFTER_ADD;
+    case SH_SLOT_CROSS_Q:
+    case SH_SLOT_CROSS_K:
+    case SH_SLOT_CROSS_V:
+    case SH_SLOT_CROSS_O:
+        return hp->n_cross != 0;
+    case SH_SLOT_ATTN_SCALE:
+    case SH_SLOT_FFN_SCALE:
+        return hp->layer_scale;
+    case SH_SLOT_OUTPUT:
+        return !hp->tied_output && !hp->no_output;
+    case SH_SLOT_ROPE_FREQS:
+        return hp->rope.scaling == SH_ROPE_SCALE_LLAMA3;
+    case SH_SLOT_ROPE_LONG:
+    case SH_SLOT_ROPE_SHORT:
+        return hp->rope.scaling == SH_ROPE_SCALE_LONGROPE;
+    case SH_SLOT_ATTN_NORM:
+        return hp->norm_place == SH_NORM_PRE || hp->norm_place == SH_NORM_SANDWICH;
     case SH_SLOT_FFN_NORM:
-        return hp->norm_place != SH_NORM_POST && hp->residual != SH_RESIDUAL_PARALLEL_ONE_NORM;
-    case SH_SLOT_ATTN_POST_NORM: case SH_SLOT_FFN_POST_NORM: return hp->norm_place != SH_NORM_PRE;
-    case SH_SLOT_Q_NORM: case SH_SLOT_K_NORM: return hp->qk_norm != SH_QK_NORM_NONE;
-    case SH_SLOT_GATE: case SH_SLOT_GATE_UP: return hp->gated && !experts;
-    case SH_SLOT_UP: case SH_SLOT_DOWN: return !experts;
+        return (hp->norm_place == SH_NORM_PRE || hp->norm_place == SH_NORM_SANDWICH) &&
+               hp->residual != SH_RESIDUAL_PARALLEL_ONE_NORM;
+    case SH_SLOT_ATTN_POST_NORM:
+    case SH_SLOT_FFN_POST_NORM:
+        return hp->norm_place != SH_NORM_PRE;
+    case SH_SLOT_Q_NORM:
+    case SH_SLOT_K_NORM:
+        return hp->qk_norm != SH_QK_NORM_NONE;
+    case SH_SLOT_GATE:
+    case SH_SLOT_GATE_UP:
+        return hp->gated && !experts;
+    case SH_SLOT_UP:
+    case SH_SLOT_DOWN:
+        return !experts;
     case SH_SLOT_ROUTER:
     case SH_SLOT_EXPERT_GATE:
     case SH_SLOT_EXPERT_UP:
     case SH_SLOT_EXPERT_DOWN:
     case SH_SLOT_EXPERT_GATE_UP:
         return experts;
-    case SH_SLOT_SHARED_GATE: case SH_SLOT_SHARED_UP: case SH_SLOT_SHARED_DOWN: case SH_SLOT_SHARED_ROUTER:
+    case SH_SLOT_SHARED_GATE:
+    case SH_SLOT_SHARED_UP:
+    case SH_SLOT_SHARED_DOWN:
+    case SH_SLOT_SHARED_ROUTER:
         return experts && hp->n_ff_shared;
-    default: return slot < SH_SLOT_COUNT;
+    default:
+        return slot < SH_SLOT_COUNT;
     }
 }
 
@@ -214,8 +363,11 @@ const char *sh_arch_gguf_stem(const sh_hparams *hp, enum sh_slot slot)
 
 const char *sh_slot_text(enum sh_slot slot)
 {
-    for (const sh_name *n = sh_names_gguf; n->stem; n++)
-        if (n->slot == slot) return sh_starts_with(n->stem, "blk.%.") ? n->stem + 6 : n->stem;
+    const sh_name *const lists[] = {sh_names_gguf,        sh_names_gguf_bert,  sh_names_gguf_cross,
+                                    sh_names_gguf_vision, sh_names_gguf_audio, sh_names_gguf_text_tower};
+    for (size_t l = 0; l < sizeof lists / sizeof lists[0]; l++)
+        for (const sh_name *n = lists[l]; n->stem; n++)
+            if (n->slot == slot) return sh_starts_with(n->stem, "blk.%.") ? n->stem + 6 : n->stem;
     return "ffn_gate_up"; /* the one slot that GGUF has no common name for */
 }
 
@@ -245,11 +397,15 @@ uint64_t sh_row_of_interleaved(const sh_hparams *hp, uint64_t r)
 }
 
 /* The usual name of each comes first. */
-static const struct { const char *name; enum sh_activation act; } activations[] = {
-    {"silu", SH_ACTIVATION_SILU}, {"swish", SH_ACTIVATION_SILU}, {"gelu", SH_ACTIVATION_GELU_ERF},
-    {"gelu_pytorch_tanh", SH_ACTIVATION_GELU_TANH}, {"gelu_new", SH_ACTIVATION_GELU_TANH},
-    {"gelu_fast", SH_ACTIVATION_GELU_TANH}, {"relu", SH_ACTIVATION_RELU},
-    {"quick_gelu", SH_ACTIVATION_GELU_QUICK}, {"tanh", SH_ACTIVATION_TANH},
+static const struct {
+    const char *name;
+    enum sh_activation act;
+} activations[] = {
+    {"silu", SH_ACTIVATION_SILU},          {"swish", SH_ACTIVATION_SILU},
+    {"gelu", SH_ACTIVATION_GELU_ERF},      {"gelu_pytorch_tanh", SH_ACTIVATION_GELU_TANH},
+    {"gelu_new", SH_ACTIVATION_GELU_TANH}, {"gelu_fast", SH_ACTIVATION_GELU_TANH},
+    {"relu", SH_ACTIVATION_RELU},          {"quick_gelu", SH_ACTIVATION_GELU_QUICK},
+    {"tanh", SH_ACTIVATION_TANH},
 };
 enum { N_ACTIVATIONS = sizeof activations / sizeof activations[0] };
 

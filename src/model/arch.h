@@ -12,12 +12,34 @@
  * bias. */
 enum sh_slot {
     SH_SLOT_EMBED,
+    SH_SLOT_TYPES, /* [n_types, n_embd]: which of two texts a token belongs to */
     SH_SLOT_POSITION,
     SH_SLOT_OUTPUT_NORM,
     SH_SLOT_OUTPUT,
     SH_SLOT_ROPE_FREQS,
     SH_SLOT_ROPE_LONG,
     SH_SLOT_ROPE_SHORT, /* GGUF only: divisors of the rotary frequencies */
+    SH_SLOT_EMBED_NORM, /* of the input rows, positions included */
+    SH_SLOT_PATCH,      /* [n_embd, channels * patch * patch], a convolution whose stride is its kernel */
+    SH_SLOT_CLASS_TOKEN,
+    SH_SLOT_DISTIL_TOKEN, /* [n_embd]: rows before those of the patches */
+    SH_SLOT_CONV1,
+    SH_SLOT_CONV2,    /* [n_embd, inputs * 3]: over the frames of log-mel features */
+    SH_SLOT_REL_BIAS, /* one table of score biases for all layers */
+    SH_SLOT_POOLER,   /* what follows the last layer in models that embed or classify: see head.h */
+    SH_SLOT_POOL_NORM,
+    SH_SLOT_CLASSIFIER,
+    SH_SLOT_CLASSIFIER2,
+    SH_SLOT_PROJECTION,
+    SH_SLOT_PROBE,
+    SH_SLOT_PROBE_QKV,
+    SH_SLOT_PROBE_QKV_BIAS,
+    SH_SLOT_PROBE_O,
+    SH_SLOT_PROBE_NORM,
+    SH_SLOT_PROBE_UP,
+    SH_SLOT_PROBE_DOWN,
+    SH_SLOT_LOGIT_SCALE,
+    SH_SLOT_LOGIT_BIAS,
     SH_SLOT_ATTN_NORM,
     SH_SLOT_FIRST_OF_LAYER = SH_SLOT_ATTN_NORM,
     SH_SLOT_Q,
@@ -43,6 +65,15 @@ enum sh_slot {
     SH_SLOT_SHARED_DOWN,
     SH_SLOT_SHARED_ROUTER, /* [1, n_embd]: its sigmoid weighs the shared expert */
     SH_SLOT_EXPERT_GATE_UP, /* stacked, each [gate | up]: transformers 5 may write experts so */
+    SH_SLOT_CROSS_NORM,
+    SH_SLOT_CROSS_POST_NORM,
+    SH_SLOT_CROSS_Q,
+    SH_SLOT_CROSS_K, /* [.., width of the encoder's states] */
+    SH_SLOT_CROSS_V,
+    SH_SLOT_CROSS_O,
+    SH_SLOT_ATTN_SCALE, /* [n_embd] of a branch's result before it is added: BEiT's lambda_1, lambda_2 */
+    SH_SLOT_FFN_SCALE,
+    SH_SLOT_LAYER_REL_BIAS, /* a table of score biases of this layer's own */
     SH_SLOT_COUNT
 };
 
@@ -56,7 +87,8 @@ enum sh_layout {
 };
 
 /* One way to store a slot. In `stem` '%' is the layer's number and '#' the expert's; without '#' an expert
- * slot is one stacked tensor [n_experts, rows, cols]. */
+ * slot is one stacked tensor [n_experts, rows, cols]. A stem that begins with '^' stands outside the prefix
+ * that a file may put before all names. */
 typedef struct sh_name {
     enum sh_slot slot;
     const char *stem;
@@ -88,7 +120,20 @@ enum {
     SH_ARCH_NO_SCALE = 1 << 10, /* scores are not divided by sqrt(head_dim) */
     SH_ARCH_TOPK_NORM = 1 << 11,      /* chosen experts' probabilities sum to 1 when the file does not say */
     SH_ARCH_LOCAL_ROPE = 1 << 13,     /* windowed layers rotate by sh_hparams.rope_local */
-    SH_ARCH_NO_ATTN_SOFTCAP = 1 << 12 /* the reference ignores attn_logit_softcapping (Gemma 3) */
+    SH_ARCH_NO_ATTN_SOFTCAP = 1 << 12, /* the reference ignores attn_logit_softcapping (Gemma 3) */
+    SH_ARCH_BIDIRECTIONAL = 1 << 14,   /* every row sees every row of its sequence */
+    SH_ARCH_NO_FINAL_NORM = 1 << 15,
+    SH_ARCH_EMBED_NORM = 1 << 16,
+    SH_ARCH_NO_KEY_BIAS = 1 << 17,    /* bias_qkv without the keys' (BEiT, Whisper) */
+    SH_ARCH_CROSS = 1 << 18,          /* attends to an encoder's states */
+    SH_ARCH_NO_OUTPUT = 1 << 19,      /* gives states, no logits over a vocabulary */
+    SH_ARCH_PAD_POSITIONS = 1 << 20,  /* positions count the tokens that are no padding, from pad + 1 on */
+    SH_ARCH_TIE_IF_ABSENT = 1 << 21,  /* output = embedding when the file has no output matrix */
+    SH_ARCH_ENCODER_KEYS = 1 << 22,   /* config.json: encoder_layers, encoder_attention_heads, ... */
+    SH_ARCH_DECODER_KEYS = 1 << 23,   /* config.json: decoder_layers, ... */
+    SH_ARCH_NO_PATCH_BIAS = 1 << 24,
+    SH_ARCH_POOL_NORM = 1 << 25, /* the pooled row is normed */
+    SH_ARCH_PROBE = 1 << 26      /* a learned query pools the rows (SigLIP) */
 };
 
 struct sh_config; /* hf_config.h */
@@ -108,11 +153,16 @@ typedef struct sh_arch {
     double rope_theta, rotary_fraction;    /* likewise */
     enum sh_window_rule window;
     uint32_t window_period;
+    enum sh_input input;
+    enum sh_pooling pooling; /* when the files do not say */
+    uint32_t n_prefix;       /* class tokens before the patches */
     const sh_name *hf_names[2]; /* ended by stem NULL; the first list with a name for a slot decides, all its
                                    names are tried */
     const sh_name *gguf_names[2]; /* likewise */
     const char *hf_prefix; /* published files may lack this prefix of all names ("transformer."), or NULL */
-    const char *outer_prefix;     /* files of larger models may put this before all names, or NULL */
+    /* files of larger models may put one of these before all names: "vit.|encoder.", or NULL */
+    const char *outer_prefix;
+    const char *defaults; /* JSON: what config.json may leave out, as the reference's class has it; may be NULL */
     /* What only this family has in its config.json; may be NULL. */
     int (*hf_extra)(const struct sh_config *c, sh_hparams *hp, sh_err *err);
 } sh_arch;
@@ -121,6 +171,8 @@ size_t sh_arch_count(void);
 const sh_arch *sh_arch_at(size_t i);
 const sh_arch *sh_arch_by_hf(const char *model_type);
 const sh_arch *sh_arch_by_gguf(const char *name); /* the first row of that name */
+/* The i-th prefix of a row's outer_prefix into out, or false when there are no more. */
+bool sh_arch_outer(const sh_arch *a, size_t i, char out[64]);
 /* SH_E_UNSUPPORTED naming `found` and the known names nearest to it. */
 int sh_arch_unknown(const char *found, bool is_gguf, sh_err *err);
 

@@ -11,43 +11,35 @@
 #include "model/bind_internal.h"
 #include "model/shown.h"
 
-enum { MAX_NAME = 256 };
-
-typedef struct binder {
-    const sh_hparams *hp;
-    const sh_arch *arch;
-    const sh_bind_opts *opts;
-    const sh_tensors *file;
-    sh_binding *b;        /* NULL: check only */
-    sh_map *by_name;      /* -> index */
-    const sh_tensor *(*at)(const void *ud, size_t i);
-    const void *ud;
-    size_t n_tensors;
-    uint8_t *used;        /* [n_tensors] */
-    enum { NAMES_AS_WRITTEN, NAMES_WITHOUT_PREFIX, NAMES_IN_OUTER } naming;
-    uint64_t n_bytes, bytes_done, bytes_total;
-    sh_err *err;
-} binder;
-
-static const sh_tensor *at_list(const void *ud, size_t i) { return (const sh_tensor *)ud + i; }
-static const sh_tensor *at_file(const void *ud, size_t i) { return sh_tensors_at(ud, i); }
+static const sh_tensor *at_list(const void *ud, size_t i)
+{
+    return (const sh_tensor *)ud + i;
+}
+static const sh_tensor *at_file(const void *ud, size_t i)
+{
+    return sh_tensors_at(ud, i);
+}
 
 /* stem with its numbers and suffix: "model.layers.%.mlp.experts.#.w1" ->
  * "model.layers.3.mlp.experts.7.w1.weight" */
-static void compose(const binder *b, char out[MAX_NAME], const char *stem, uint32_t layer, uint32_t expert,
-                    const char *suffix)
+static void compose(const binder *b, char out[BIND_MAX_NAME], const char *stem, uint32_t layer,
+                    uint32_t expert, const char *suffix)
 {
     size_t n = 0, skip = 0;
     const char *prefix = b->arch->hf_prefix;
-    if (b->naming == NAMES_IN_OUTER) n = (size_t)snprintf(out, MAX_NAME, "%s", b->arch->outer_prefix);
+    if (*stem == '^')
+        skip = 1;
+    else if (b->naming == NAMES_IN_OUTER)
+        n = (size_t)snprintf(out, BIND_MAX_NAME, "%s", b->outer);
     if (b->naming == NAMES_WITHOUT_PREFIX && sh_starts_with(stem, prefix)) skip = strlen(prefix);
-    for (const char *p = stem + skip; *p && n < MAX_NAME - 1; p++) {
+    for (const char *p = stem + skip; *p && n < BIND_MAX_NAME - 1; p++) {
         if (*p == '%' || *p == '#')
-            n += (size_t)snprintf(out + n, MAX_NAME - n, "%u", *p == '%' ? layer : expert);
-        else out[n++] = *p;
-        if (n >= MAX_NAME) n = MAX_NAME - 1;
+            n += (size_t)snprintf(out + n, BIND_MAX_NAME - n, "%u", *p == '%' ? layer : expert);
+        else
+            out[n++] = *p;
+        if (n >= BIND_MAX_NAME) n = BIND_MAX_NAME - 1;
     }
-    snprintf(out + n, MAX_NAME - n, "%s", suffix);
+    snprintf(out + n, BIND_MAX_NAME - n, "%s", suffix);
 }
 
 static const sh_tensor *look_up(binder *b, const char *name, bool mark)
@@ -60,37 +52,44 @@ static const sh_tensor *look_up(binder *b, const char *name, bool mark)
 
 /* The tensor that stores a slot, or NULL; *name is the way of naming that found it, else the first way (for
  * messages). */
-static const sh_tensor *find(binder *b, enum sh_slot slot, uint32_t layer, uint32_t expert,
-                             const char *suffix, const sh_name **name, char text[MAX_NAME])
+const sh_tensor *bind_find(binder *b, enum sh_slot slot, uint32_t layer, uint32_t expert, const char *suffix,
+                           const sh_name **name, char text[BIND_MAX_NAME])
 {
     *name = NULL;
     for (size_t i = 0;; i++) {
         const sh_name *n = sh_arch_name(b->arch, b->opts->is_gguf, slot, i);
         if (!n) break;
-        char candidate[MAX_NAME];
+        char candidate[BIND_MAX_NAME];
         compose(b, candidate, n->stem, layer, expert, n->bare ? "" : suffix);
         const sh_tensor *t = look_up(b, candidate, true);
+        if (!t && !b->opts->is_gguf &&
+            sh_ends_with(n->stem, "LayerNorm")) { /* as TensorFlow called them: old BERTs */
+            compose(b, candidate, n->stem, layer, expert, strcmp(suffix, ".weight") ? ".beta" : ".gamma");
+            if (!(t = look_up(b, candidate, true)) && !i)
+                compose(b, candidate, n->stem, layer, expert, suffix);
+        }
         if (!t && i) continue;
-        memcpy(text, candidate, MAX_NAME);
+        memcpy(text, candidate, BIND_MAX_NAME);
         *name = n;
         if (t) return t;
     }
     return NULL;
 }
 
-static int fail_missing(const binder *b, const char *name, enum sh_slot slot, uint64_t rows, uint64_t cols)
+int bind_fail_missing(const binder *b, const char *name, enum sh_slot slot, uint64_t rows, uint64_t cols)
 {
     if (!name[0])
         return sh_fail(b->err, SH_E_UNSUPPORTED, "this file format has no name for %s of a %s model",
                        sh_slot_text(slot), b->arch->name);
-    if (rows) return sh_fail(b->err, SH_E_CORRUPT, "tensor '%s' is missing (expected [%llu, %llu])", name,
-                             (unsigned long long)rows, (unsigned long long)cols);
+    if (rows)
+        return sh_fail(b->err, SH_E_CORRUPT, "tensor '%s' is missing (expected [%llu, %llu])", name,
+                       (unsigned long long)rows, (unsigned long long)cols);
     return sh_fail(b->err, SH_E_CORRUPT, "tensor '%s' is missing (expected [%llu])", name,
                    (unsigned long long)cols);
 }
 
 /* dims as stored, contiguous one first; n of them, trailing ones of size 1 do not count. */
-static int check_shape(const binder *b, const sh_tensor *t, const uint64_t *dims, uint32_t n)
+int bind_check_shape(const binder *b, const sh_tensor *t, const uint64_t *dims, uint32_t n)
 {
     char found[96] = "", wanted[96] = "";
     size_t nf = 0, nw = 0;
@@ -119,12 +118,12 @@ static int bind_vector(binder *b, enum sh_slot slot, uint32_t layer, const char 
                        const matrix_view *view, uint64_t n_stored, uint64_t n, const float **out)
 {
     const sh_name *name;
-    char text[MAX_NAME] = "";
+    char text[BIND_MAX_NAME] = "";
     int rc;
     if (need == SH_BIAS_NO) return SH_OK;
-    const sh_tensor *t = find(b, slot, layer, 0, suffix, &name, text);
-    if (!t) return need == SH_BIAS_YES ? fail_missing(b, text, slot, 0, n_stored) : SH_OK;
-    if ((rc = check_shape(b, t, &n_stored, 1)) < 0 || !b->b) return rc;
+    const sh_tensor *t = bind_find(b, slot, layer, 0, suffix, &name, text);
+    if (!t) return need == SH_BIAS_YES ? bind_fail_missing(b, text, slot, 0, n_stored) : SH_OK;
+    if ((rc = bind_check_shape(b, t, &n_stored, 1)) < 0 || !b->b) return rc;
     float *all = bind_floats(b->b, t, n_stored), *part = all;
     if (!all) return sh_fail_nomem(b->err, n_stored * sizeof(float));
     if (view && view->fused != SH_SLOT_COUNT) {
@@ -136,7 +135,7 @@ static int bind_vector(binder *b, enum sh_slot slot, uint32_t layer, const char 
     return SH_OK;
 }
 
-static int bind_gain(binder *b, enum sh_slot slot, uint32_t layer, uint64_t n, sh_gain *out)
+int bind_gain(binder *b, enum sh_slot slot, uint32_t layer, uint64_t n, sh_gain *out)
 {
     int rc = bind_vector(b, slot, layer, ".weight", SH_BIAS_YES, NULL, n, n, &out->gain);
     if (rc < 0 || b->hp->norm != SH_NORM_LAYER) return rc;
@@ -144,7 +143,7 @@ static int bind_gain(binder *b, enum sh_slot slot, uint32_t layer, uint64_t n, s
                        n, &out->bias);
 }
 
-static int report_progress(binder *b, const sh_tensor *t)
+int bind_report_progress(binder *b, const sh_tensor *t)
 {
     b->bytes_done += t->n_bytes;
     if (!b->opts->on_progress || !b->b) return SH_OK;
@@ -155,22 +154,22 @@ static int report_progress(binder *b, const sh_tensor *t)
 }
 
 /* A matrix stored alone, or one of a stack of experts. */
-static int bind_linear(binder *b, enum sh_slot slot, uint32_t layer, uint32_t expert, uint64_t rows,
-                       uint64_t cols, enum sh_bias bias, sh_linear *out)
+int bind_linear(binder *b, enum sh_slot slot, uint32_t layer, uint32_t expert, uint64_t rows, uint64_t cols,
+                enum sh_bias bias, sh_linear *out)
 {
     int rc;
-    char text[MAX_NAME] = "";
+    char text[BIND_MAX_NAME] = "";
     matrix_view v = {.fused = SH_SLOT_COUNT, .rows = rows, .cols = cols};
-    v.t = find(b, slot, layer, expert, ".weight", &v.name, text);
-    if (!v.t) return fail_missing(b, text, slot, rows, cols);
+    v.t = bind_find(b, slot, layer, expert, ".weight", &v.name, text);
+    if (!v.t) return bind_fail_missing(b, text, slot, rows, cols);
     bool stacked = slot >= SH_SLOT_EXPERT_GATE && slot <= SH_SLOT_EXPERT_DOWN && !strchr(v.name->stem, '#');
     uint64_t dims[3] = {v.name->transposed ? rows : cols, v.name->transposed ? cols : rows, b->hp->n_experts};
-    if ((rc = check_shape(b, v.t, dims, stacked ? 3 : 2)) < 0) return rc;
+    if ((rc = bind_check_shape(b, v.t, dims, stacked ? 3 : 2)) < 0) return rc;
     v.i_stacked = stacked ? expert : 0;
     if ((rc = bind_vector(b, slot, layer, ".bias", bias, NULL, rows, rows, &out->bias)) < 0) return rc;
     if (!b->b) return SH_OK;
     if ((rc = bind_matrix(b->b, out, &v, b->hp, b->opts->rt, &b->n_bytes, b->err)) < 0) return rc;
-    return stacked && expert + 1 < b->hp->n_experts ? SH_OK : report_progress(b, v.t);
+    return stacked && expert + 1 < b->hp->n_experts ? SH_OK : bind_report_progress(b, v.t);
 }
 
 /* parts [n] from one stored tensor when the file has it. *found tells. */
@@ -178,22 +177,22 @@ static int bind_fused(binder *b, enum sh_slot slot, uint32_t layer, sh_linear *c
                       const uint64_t *rows, unsigned n, enum sh_bias bias, bool *found)
 {
     int rc = SH_OK;
-    char text[MAX_NAME] = "";
+    char text[BIND_MAX_NAME] = "";
     uint64_t total = 0;
     matrix_view v = {.fused = slot, .cols = b->hp->n_embd};
-    v.t = find(b, slot, layer, 0, ".weight", &v.name, text);
+    v.t = bind_find(b, slot, layer, 0, ".weight", &v.name, text);
     *found = v.t != NULL;
     if (!v.t) return SH_OK;
     for (unsigned i = 0; i < n; i++) total += rows[i];
     uint64_t dims[2] = {v.name->transposed ? total : v.cols, v.name->transposed ? v.cols : total};
-    if ((rc = check_shape(b, v.t, dims, 2)) < 0) return rc;
+    if ((rc = bind_check_shape(b, v.t, dims, 2)) < 0) return rc;
     for (v.part = 0; v.part < n && rc == SH_OK; v.part++) {
         v.rows = rows[v.part];
         rc = bind_vector(b, slot, layer, ".bias", bias, &v, total, v.rows, &parts[v.part]->bias);
         if (rc == SH_OK && b->b)
             rc = bind_matrix(b->b, parts[v.part], &v, b->hp, b->opts->rt, &b->n_bytes, b->err);
     }
-    return rc < 0 ? rc : report_progress(b, v.t);
+    return rc < 0 ? rc : bind_report_progress(b, v.t);
 }
 
 static int bind_attention(binder *b, uint32_t layer, sh_layer *l)
@@ -206,7 +205,9 @@ static int bind_attention(binder *b, uint32_t layer, sh_layer *l)
     if (rc < 0) return rc;
     if (!fused && sh_arch_name(b->arch, b->opts->is_gguf, SH_SLOT_Q, 0)) {
         if ((rc = bind_linear(b, SH_SLOT_Q, layer, 0, q, hp->n_embd, hp->bias_qkv, &l->q)) < 0) return rc;
-        if ((rc = bind_linear(b, SH_SLOT_K, layer, 0, kv, hp->n_embd, hp->bias_qkv, &l->k)) < 0) return rc;
+        if ((rc = bind_linear(b, SH_SLOT_K, layer, 0, kv, hp->n_embd,
+                              hp->no_key_bias ? SH_BIAS_NO : hp->bias_qkv, &l->k)) < 0)
+            return rc;
         if ((rc = bind_linear(b, SH_SLOT_V, layer, 0, kv, hp->n_embd, hp->bias_qkv, &l->v)) < 0) return rc;
     } else if (!fused) {
         return bind_linear(b, SH_SLOT_QKV, layer, 0, q + 2 * kv, hp->n_embd, SH_BIAS_NO,
@@ -224,19 +225,19 @@ static int bind_attention(binder *b, uint32_t layer, sh_layer *l)
 static int bind_stacked_pair(binder *b, uint32_t layer, uint32_t e, sh_expert *x, bool *found)
 {
     const sh_hparams *hp = b->hp;
-    char text[MAX_NAME] = "";
+    char text[BIND_MAX_NAME] = "";
     matrix_view v = {.fused = SH_SLOT_COUNT, .rows = hp->n_ff_expert, .cols = hp->n_embd};
     const uint64_t dims[3] = {hp->n_embd, 2 * (uint64_t)hp->n_ff_expert, hp->n_experts};
     int rc;
-    v.t = find(b, SH_SLOT_EXPERT_GATE_UP, layer, 0, ".weight", &v.name, text);
+    v.t = bind_find(b, SH_SLOT_EXPERT_GATE_UP, layer, 0, ".weight", &v.name, text);
     *found = v.t != NULL;
-    if (!v.t || (rc = check_shape(b, v.t, dims, 3)) < 0) return v.t ? rc : SH_OK;
+    if (!v.t || (rc = bind_check_shape(b, v.t, dims, 3)) < 0) return v.t ? rc : SH_OK;
     for (unsigned part = 0; part < 2 && b->b; part++) {
         v.i_stacked = 2 * (uint64_t)e + part;
         rc = bind_matrix(b->b, part ? &x->up : &x->gate, &v, hp, b->opts->rt, &b->n_bytes, b->err);
         if (rc < 0) return rc;
     }
-    return e + 1 < hp->n_experts ? SH_OK : report_progress(b, v.t);
+    return e + 1 < hp->n_experts ? SH_OK : bind_report_progress(b, v.t);
 }
 
 static int bind_expert(binder *b, uint32_t layer, uint32_t e, sh_expert *x)
@@ -293,9 +294,13 @@ static int bind_mlp(binder *b, uint32_t layer, sh_layer *l)
 static int bind_layer(binder *b, uint32_t layer, sh_layer *l)
 {
     const sh_hparams *hp = b->hp;
-    const struct { enum sh_slot slot; sh_gain *out; } norms[] = {
-        {SH_SLOT_ATTN_NORM, &l->attn_norm}, {SH_SLOT_ATTN_POST_NORM, &l->attn_post_norm},
-        {SH_SLOT_FFN_NORM, &l->ffn_norm}, {SH_SLOT_FFN_POST_NORM, &l->ffn_post_norm},
+    const struct {
+        enum sh_slot slot;
+        sh_gain *out;
+    } norms[] = {
+        {SH_SLOT_ATTN_NORM, &l->attn_norm},   {SH_SLOT_ATTN_POST_NORM, &l->attn_post_norm},
+        {SH_SLOT_CROSS_NORM, &l->cross_norm}, {SH_SLOT_CROSS_POST_NORM, &l->cross_post_norm},
+        {SH_SLOT_FFN_NORM, &l->ffn_norm},     {SH_SLOT_FFN_POST_NORM, &l->ffn_post_norm},
     };
     for (size_t i = 0; i < sizeof norms / sizeof norms[0]; i++) {
         if (!sh_arch_has_slot(hp, norms[i].slot, layer)) continue;
@@ -303,18 +308,20 @@ static int bind_layer(binder *b, uint32_t layer, sh_layer *l)
         if (rc < 0) return rc;
     }
     int rc = bind_attention(b, layer, l);
+    if (rc == SH_OK && hp->n_cross) rc = bind_cross(b, layer, l);
+    if (rc == SH_OK) rc = bind_extras(b, layer, l);
     return rc < 0 ? rc : bind_mlp(b, layer, l);
 }
 
-static int bind_table(binder *b, enum sh_slot slot, uint64_t rows, sh_table *out)
+int bind_table(binder *b, enum sh_slot slot, uint64_t rows, sh_table *out)
 {
-    char text[MAX_NAME] = "";
+    char text[BIND_MAX_NAME] = "";
     const sh_name *name;
-    const sh_tensor *t = find(b, slot, 0, 0, ".weight", &name, text);
+    const sh_tensor *t = bind_find(b, slot, 0, 0, ".weight", &name, text);
     uint64_t dims[2] = {b->hp->n_embd, rows};
     int rc;
-    if (!t) return fail_missing(b, text, slot, rows, b->hp->n_embd);
-    if ((rc = check_shape(b, t, dims, 2)) < 0) return rc;
+    if (!t) return bind_fail_missing(b, text, slot, rows, b->hp->n_embd);
+    if ((rc = bind_check_shape(b, t, dims, 2)) < 0) return rc;
     *out = (sh_table){.rows = t->data, .dtype = t->dtype, .n_rows = rows, .n_cols = b->hp->n_embd};
     if (b->b && !sh_dtype_row_bytes(&out->row_bytes, t->dtype, b->hp->n_embd))
         return sh_fail(b->err, SH_E_UNSUPPORTED, "tensor '%s': rows of %u do not fit its blocks",
@@ -340,8 +347,8 @@ static int bind_rope_factors(binder *b, sh_hparams *hp)
 static int bind_output(binder *b, sh_weights *w)
 {
     const sh_hparams *hp = b->hp;
-    int rc = bind_gain(b, SH_SLOT_OUTPUT_NORM, 0, hp->n_embd, &w->output_norm);
-    if (rc < 0) return rc;
+    int rc = hp->final_norm ? bind_gain(b, SH_SLOT_OUTPUT_NORM, 0, hp->n_embd, &w->output_norm) : SH_OK;
+    if (rc < 0 || hp->no_output) return rc;
     enum sh_slot slot = hp->tied_output ? SH_SLOT_EMBED : SH_SLOT_OUTPUT;
     if ((rc = bind_linear(b, slot, 0, 0, hp->n_vocab, hp->n_embd, SH_BIAS_NO, &w->output)) < 0) return rc;
     return bind_vector(b, SH_SLOT_OUTPUT, 0, ".bias", hp->bias_output, NULL, hp->n_vocab, hp->n_vocab,
@@ -351,13 +358,16 @@ static int bind_output(binder *b, sh_weights *w)
 /* Stored by old writers and of no use: masks, rotary tables, a copy of a tied output matrix. */
 static bool is_harmless(const binder *b, const char *name)
 {
-    static const char *const endings[] = {
-        "rotary_emb.inv_freq",    ".attn.bias",        ".attn.masked_bias",    ".attention.bias",
-        ".attention.masked_bias", ".attn.causal_mask", ".attn_rot_embd.weight"};
+    static const char *const endings[] = {"rotary_emb.inv_freq",     ".attn.bias",
+                                          ".attn.masked_bias",       ".attention.bias",
+                                          ".attention.masked_bias",  ".attn.causal_mask",
+                                          ".attn_rot_embd.weight",   "position_ids",
+                                          "relative_position_index", "embed_positions._float_tensor",
+                                          "pooler.dense.weight",     "pooler.dense.bias"};
     for (size_t i = 0; i < sizeof endings / sizeof endings[0]; i++)
         if (sh_ends_with(name, endings[i])) return true;
-    if (b->naming == NAMES_IN_OUTER && !sh_starts_with(name, b->arch->outer_prefix))
-        return true; /* a vision tower */
+    if (b->naming == NAMES_IN_OUTER && !sh_starts_with(name, b->outer))
+        return true; /* a vision tower, a head for training */
     return b->hp->tied_output && (sh_ends_with(name, "lm_head.weight") || !strcmp(name, "output.weight"));
 }
 
@@ -374,24 +384,38 @@ static int check_left_over(const binder *b)
 
 /* Files may lack the reference's outermost prefix, or stand inside a larger model: the embedding's name
  * tells. */
+static bool naming_fits(binder *b)
+{
+    static const enum sh_slot anchors[] = {SH_SLOT_EMBED, SH_SLOT_PATCH, SH_SLOT_CONV1, SH_SLOT_Q};
+    char name[BIND_MAX_NAME];
+    for (size_t i = 0; i < sizeof anchors / sizeof anchors[0]; i++) {
+        const sh_name *n = sh_arch_name(b->arch, b->opts->is_gguf, anchors[i], 0);
+        if (!n) continue;
+        compose(b, name, n->stem, 0, 0, ".weight");
+        if (look_up(b, name, false)) return true;
+    }
+    return false;
+}
+
 static void choose_naming(binder *b)
 {
-    char name[MAX_NAME];
-    const char *stem = sh_arch_name(b->arch, b->opts->is_gguf, SH_SLOT_EMBED, 0)->stem;
     b->naming = NAMES_AS_WRITTEN;
-    compose(b, name, stem, 0, 0, ".weight");
-    if (b->opts->is_gguf || look_up(b, name, false)) return;
-    if (b->arch->hf_prefix) {
-        b->naming = NAMES_WITHOUT_PREFIX;
-        compose(b, name, stem, 0, 0, ".weight");
-        if (look_up(b, name, false)) return;
-    }
-    if (b->arch->outer_prefix) {
-        b->naming = NAMES_IN_OUTER;
-        compose(b, name, stem, 0, 0, ".weight");
-        if (look_up(b, name, false)) return;
-    }
+    if (b->opts->is_gguf || naming_fits(b)) return;
+    b->naming = NAMES_WITHOUT_PREFIX;
+    if (b->arch->hf_prefix && naming_fits(b)) return;
+    b->naming = NAMES_IN_OUTER;
+    for (size_t i = 0; sh_arch_outer(b->arch, i, b->outer); i++)
+        if (naming_fits(b)) return;
     b->naming = NAMES_AS_WRITTEN;
+}
+
+/* A model whose output matrix may be left out when it equals the embedding. */
+static void settle_tie(binder *b)
+{
+    char text[BIND_MAX_NAME] = "";
+    const sh_name *name;
+    if (b->hp->tie_if_absent)
+        b->hp->tied_output = !bind_find(b, SH_SLOT_OUTPUT, 0, 0, ".weight", &name, text);
 }
 
 static int walk(binder *b, sh_weights *w, sh_hparams *rope_target)
@@ -399,22 +423,21 @@ static int walk(binder *b, sh_weights *w, sh_hparams *rope_target)
     int rc;
     sh_layer ignored;
     choose_naming(b);
-    if ((rc = bind_table(b, SH_SLOT_EMBED, b->hp->n_vocab, &w->embed)) < 0) return rc;
-    if (b->hp->position == SH_POSITION_LEARNED &&
-        (rc = bind_table(b, SH_SLOT_POSITION, b->hp->n_ctx_train, &w->position)) < 0) return rc;
+    settle_tie(b);
+    if ((rc = bind_inputs(b, w)) < 0) return rc;
     if (rope_target && (rc = bind_rope_factors(b, rope_target)) < 0) return rc;
     for (uint32_t i = 0; i < b->hp->n_layers; i++) {
         memset(&ignored, 0, sizeof ignored);
         if ((rc = bind_layer(b, i, w->layers ? &w->layers[i] : &ignored)) < 0) return rc;
     }
-    if ((rc = bind_output(b, w)) < 0) return rc;
+    if ((rc = bind_output(b, w)) < 0 || (rc = bind_head(b, w)) < 0) return rc;
     if (b->hp->tied_output) w->embed.matrix = w->output.w;
-    return check_left_over(b);
+    return b->opts->keep_looking ? SH_OK : check_left_over(b);
 }
 
 static int index_names(binder *b, sh_err *err)
 {
-    b->used = sh_zalloc(b->n_tensors ? b->n_tensors : 1, 1);
+    b->used = b->opts->used ? b->opts->used : sh_zalloc(b->n_tensors ? b->n_tensors : 1, 1);
     b->by_name = sh_map_open(0);
     if (!b->used || !b->by_name || !sh_map_reserve(b->by_name, b->n_tensors))
         return sh_fail_nomem(err, b->n_tensors * 32);
@@ -428,20 +451,25 @@ static int index_names(binder *b, sh_err *err)
 
 int sh_bind_check(const sh_hparams *hp, bool is_gguf, const sh_tensor *tensors, size_t n, sh_err *err)
 {
-    sh_bind_opts opts = {.is_gguf = is_gguf};
     sh_weights ignored = {0};
-    sh_hparams copy = *hp;
-    binder b = {.hp = &copy,
-                .arch = hp->arch,
-                .opts = &opts,
-                .at = at_list,
-                .ud = tensors,
-                .n_tensors = n,
-                .err = err};
-    int rc = index_names(&b, err);
-    if (rc == SH_OK) rc = walk(&b, &ignored, &copy);
-    sh_map_free(b.by_name);
-    sh_free(b.used);
+    uint8_t *used = sh_zalloc(n ? n : 1, 1);
+    const sh_hparams *const parts[] = {hp, hp->encoder};
+    int rc = used ? SH_OK : sh_fail_nomem(err, n);
+    for (size_t i = 0; i < 2 && parts[i] && rc == SH_OK; i++) {
+        sh_hparams copy = *parts[i];
+        sh_bind_opts opts = {.is_gguf = is_gguf, .used = used, .keep_looking = i == 0 && hp->encoder};
+        binder b = {.hp = &copy,
+                    .arch = copy.arch,
+                    .opts = &opts,
+                    .at = at_list,
+                    .ud = tensors,
+                    .n_tensors = n,
+                    .err = err};
+        rc = index_names(&b, err);
+        if (rc == SH_OK) rc = walk(&b, &ignored, &copy);
+        sh_map_free(b.by_name);
+    }
+    sh_free(used);
     return rc;
 }
 
@@ -474,7 +502,7 @@ int sh_bind(sh_binding **out, sh_weights *weights, sh_hparams *hp, const sh_tens
 out:
     sh_binding_free(binding);
     sh_map_free(b.by_name);
-    sh_free(b.used);
+    if (b.used != b.opts->used) sh_free(b.used);
     return rc;
 }
 

@@ -18,6 +18,8 @@ typedef struct sh_binding sh_binding; /* what a bound model owns: its matrices a
 typedef struct sh_bind_opts {
     bool is_gguf;
     sh_runtime *rt;
+    uint8_t *used;     /* a flag for each tensor of the file, shared by the parts of one model; NULL: of this call */
+    bool keep_looking; /* tensors of another part may be left over */
     int (*on_progress)(void *ud, double done); /* may be NULL; non-zero cancels */
     void *progress_ud;
 } sh_bind_opts;

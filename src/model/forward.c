@@ -12,6 +12,8 @@
 int sh_forward_open(sh_forward **out, const sh_model *m, uint32_t max_tokens, sh_err *err)
 {
     if (!m->w.layers) return sh_fail(err, SH_E_INVALID, "the model was opened without its weights");
+    if (m->hp.norm_place == SH_NORM_AFTER_ADD || m->hp.n_cross || m->hp.no_output)
+        return sh_fail(err, SH_E_UNSUPPORTED, "%s models cannot be computed yet, only described", m->hp.arch->name);
     if (!max_tokens || max_tokens > 1u << 20)
         return sh_fail(err, SH_E_INVALID, "batch of %u tokens (expected 1 to %u)", max_tokens, 1u << 20);
     sh_forward *f = sh_new(sizeof *f, err);

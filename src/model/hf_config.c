@@ -55,15 +55,31 @@ int sh_config_bool(const sh_config *c, const char *key, bool *value, sh_err *err
 
 static int config_sizes(const sh_config *c, sh_hparams *hp, sh_err *err)
 {
-    const struct { const char *keys; uint32_t *value, hi; bool required; } sizes[] = {
-        {"vocab_size", &hp->n_vocab, 1u << 24, true},
-        {"num_hidden_layers|n_layer|num_layers", &hp->n_layers, SH_MAX_LAYERS, true},
-        {"hidden_size|n_embd", &hp->n_embd, 1u << 20, true},
-        {"num_attention_heads|n_head|num_heads", &hp->n_heads, 1u << 16, true},
+    /* Configurations of two parts in one object name each part's sizes after it. */
+    const int side = c->arch->flags & SH_ARCH_ENCODER_KEYS   ? 1
+                     : c->arch->flags & SH_ARCH_DECODER_KEYS ? 2
+                                                             : 0;
+    static const char *const layers[] = {"num_hidden_layers|n_layer|num_layers", "encoder_layers",
+                                         "decoder_layers"};
+    static const char *const heads[] = {"num_attention_heads|n_head|num_heads", "encoder_attention_heads",
+                                        "decoder_attention_heads"};
+    static const char *const inner[] = {"intermediate_size|n_inner|ffn_hidden_size", "encoder_ffn_dim",
+                                        "decoder_ffn_dim"};
+    static const char *const contexts[] = {"max_position_embeddings|n_positions", "max_source_positions",
+                                           "max_target_positions|max_position_embeddings"};
+    const struct {
+        const char *keys;
+        uint32_t *value, hi;
+        bool required;
+    } sizes[] = {
+        {"vocab_size", &hp->n_vocab, 1u << 24, hp->input == SH_INPUT_TOKENS},
+        {layers[side], &hp->n_layers, SH_MAX_LAYERS, true},
+        {"hidden_size|n_embd|d_model", &hp->n_embd, 1u << 20, true},
+        {heads[side], &hp->n_heads, 1u << 16, true},
         {"num_key_value_heads", &hp->n_kv_heads, 1u << 16, false},
         {"head_dim", &hp->head_dim, 1u << 14, false},
-        {"intermediate_size|n_inner|ffn_hidden_size", &hp->n_ff, 1u << 24, hp->gated},
-        {"max_position_embeddings|n_positions", &hp->n_ctx_train, 1u << 30, false},
+        {inner[side], &hp->n_ff, 1u << 24, hp->gated || side},
+        {contexts[side], &hp->n_ctx_train, 1u << 30, false},
     };
     for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++) {
         int rc = sh_config_u32(c, sizes[i].keys, sizes[i].value, 1, sizes[i].hi, err);
@@ -125,7 +141,8 @@ static int config_scales(const sh_config *c, sh_hparams *hp, sh_err *err)
                             err)) < 0)
         return rc;
     if (!(c->arch->flags & SH_ARCH_NO_ATTN_SOFTCAP) &&
-        (rc = sh_config_f32(c, "attn_logit_softcapping", &hp->attention_softcap, err)) < 0) return rc;
+        (rc = sh_config_f32(c, "attn_logit_softcapping", &hp->attention_softcap, err)) < 0)
+        return rc;
     return sh_config_f32(c, "final_logit_softcapping", &hp->final_softcap, err);
 }
 
@@ -174,26 +191,89 @@ static int config_read_all(sh_config *c, sh_hparams *hp, sh_err *err)
     return c->arch->hf_extra ? c->arch->hf_extra(c, hp, err) : SH_OK;
 }
 
+/* ---- which object describes which part ---- */
+
+/* Models of two parts: where config.json keeps the part that writes or embeds text, and its encoder. `again`
+ * is the older copy of an object, which wins over it where both are there (OpenAI's CLIP). NULL: the whole
+ * object. */
+typedef struct two_parts {
+    const char *type;
+    const char *main, *main_again, *main_type;
+    const char *encoder, *encoder_again, *encoder_type; /* types NULL: model_type of the object says */
+} two_parts;
+
+static const two_parts pairs[] = {
+    {"vision-encoder-decoder", "decoder", NULL, NULL, "encoder", NULL, NULL},
+    {"clip", "text_config", "text_config_dict", "clip_text_model", "vision_config", "vision_config_dict",
+     "clip_vision_model"},
+    {"siglip", "text_config", NULL, "siglip_text_model", "vision_config", NULL, "siglip_vision_model"},
+    {"whisper", NULL, NULL, "whisper", NULL, NULL, "whisper_encoder"},
+};
+
+static const two_parts *pair_of(const json_t *config)
+{
+    const char *type = json_string_value(json_object_get(config, "model_type"));
+    for (size_t i = 0; type && i < sizeof pairs / sizeof pairs[0]; i++)
+        if (!strcmp(pairs[i].type, type)) return &pairs[i];
+    return NULL;
+}
+
+static const json_t *part_of(const json_t *config, const char *key, const char *again)
+{
+    const json_t *first = again ? json_object_get(config, again) : NULL;
+    return json_is_object(first) ? first : key ? json_object_get(config, key) : config;
+}
+
+/* hp from one object; type NULL: its own model_type. */
+static int read_part(sh_hparams *hp, const json_t *json, const char *type, sh_arena *arena, sh_err *err)
+{
+    sh_config c = {.arena = arena};
+    json_t *whole = NULL;
+    int rc = SH_OK;
+    if (!json_is_object(json)) return sh_fail(err, SH_E_CORRUPT, "expected an object");
+    if (!type && (rc = sh_json_get_str(json, "model_type", &type, err)) < 0) return rc;
+    if (!type) return sh_fail(err, SH_E_CORRUPT, "no model_type");
+    if (!(c.arch = sh_arch_by_hf(type))) return sh_arch_unknown(type, false, err);
+    if (c.arch->defaults) {
+        json_t *defaults = json_loads(c.arch->defaults, 0, NULL);
+        whole = json_copy((json_t *)json);
+        if (!defaults || !whole || json_object_update_missing(whole, defaults) < 0)
+            rc = sh_fail_nomem(err, 1024);
+        json_decref(defaults);
+    }
+    c.json = whole ? whole : json;
+    if (rc == SH_OK) rc = config_read_all(&c, hp, err);
+    json_decref(whole);
+    return rc;
+}
+
+static int read_encoder(sh_hparams *hp, const two_parts *pair, const json_t *config, sh_arena *arena,
+                        sh_err *err)
+{
+    if (!(hp->encoder = sh_arena_zalloc(arena, 1, sizeof *hp->encoder)))
+        return sh_fail_nomem(err, sizeof *hp);
+    int rc = read_part(hp->encoder, part_of(config, pair->encoder, pair->encoder_again), pair->encoder_type,
+                       arena, err);
+    if (rc == SH_OK && hp->encoder->input == SH_INPUT_TOKENS)
+        rc = sh_fail(err, SH_E_UNSUPPORTED, "an encoder of text ('%s') is not supported here",
+                     hp->encoder->arch->hf_type);
+    if (rc == SH_OK && hp->n_cross && hp->n_cross != hp->encoder->n_embd)
+        rc = sh_fail(err, SH_E_CORRUPT, "states of %u (the decoder expects %u)", hp->encoder->n_embd,
+                     hp->n_cross);
+    if (rc < 0) return sh_fail_in(err, rc, "config.json: %s", pair->encoder ? pair->encoder : "encoder");
+    return sh_hparams_check(hp->encoder, "config.json", err);
+}
+
 int sh_hf_config_read(sh_hparams *hp, const json_t *config, sh_arena *arena, sh_err *err)
 {
-    sh_config c = {.json = config, .arena = arena};
-    const char *type = NULL;
-    const json_t *text = json_object_get(config, "text_config");
-    int rc;
-    if (!json_is_object(config)) return sh_fail(err, SH_E_CORRUPT, "config.json: expected an object");
-    if (json_is_object(text) && !json_object_get(config, "hidden_size"))
-        c.json = text; /* text half of a multimodal model */
-    if ((rc = sh_json_get_str(c.json, "model_type", &type, err)) < 0) goto out;
-    if (!type) {
-        rc = sh_fail(err, SH_E_CORRUPT, "no model_type");
-        goto out;
-    }
-    if (!(c.arch = sh_arch_by_hf(type))) {
-        rc = sh_arch_unknown(type, false, err);
-        goto out;
-    }
-    if ((rc = config_read_all(&c, hp, err)) < 0) goto out;
-    return sh_hparams_check(hp, "config.json", err);
-out:
-    return sh_fail_in(err, rc, "config.json");
+    const json_t *text = json_object_get(config, "text_config"), *part = config;
+    const two_parts *pair = pair_of(config);
+    if (pair)
+        part = part_of(config, pair->main, pair->main_again);
+    else if (json_is_object(text) && !json_object_get(config, "hidden_size"))
+        part = text; /* text half of a multimodal model */
+    int rc = read_part(hp, part, pair ? pair->main_type : NULL, arena, err);
+    if (rc < 0) return sh_fail_in(err, rc, "config.json");
+    if ((rc = sh_hparams_check(hp, "config.json", err)) < 0) return rc;
+    return pair ? read_encoder(hp, pair, config, arena, err) : SH_OK;
 }

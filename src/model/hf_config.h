@@ -13,7 +13,8 @@ typedef struct sh_config {
 } sh_config;
 
 /* Every value that inference depends on is read; a missing one that has no default, or one of the wrong type
- * or an impossible size, gives a line with its key. config is not kept. */
+ * or an impossible size, gives a line with its key. config is not kept. Models of two parts (TrOCR, CLIP,
+ * Whisper) get hp->encoder. */
 int sh_hf_config_read(sh_hparams *hp, const json_t *config, sh_arena *arena, sh_err *err);
 
 /* Helpers for the families' own keys. Each leaves *value alone when the key is absent or null. */
@@ -25,7 +26,10 @@ int sh_config_bool(const sh_config *c, const char *key, bool *value, sh_err *err
  * spelling. */
 const json_t *sh_config_first(const sh_config *c, const char *keys, char key_out[64]);
 /* Layers [n_layers] of hp, writable while the config is being read. */
-static inline sh_layer_traits *sh_config_layers(sh_hparams *hp) { return (sh_layer_traits *)hp->layers; }
+static inline sh_layer_traits *sh_config_layers(sh_hparams *hp)
+{
+    return (sh_layer_traits *)hp->layers;
+}
 
 /* hf_rope.c: rope_theta, rope_scaling, rope_parameters and their kin, into hp->rope, hp->rope_local and
  * hp->n_rot. */
@@ -49,5 +53,14 @@ int sh_hf_gptj(const sh_config *c, sh_hparams *hp, sh_err *err);
 int sh_hf_codegen(const sh_config *c, sh_hparams *hp, sh_err *err);
 int sh_hf_neox(const sh_config *c, sh_hparams *hp, sh_err *err);
 int sh_hf_falcon(const sh_config *c, sh_hparams *hp, sh_err *err);
+/* hf_encoders.c */
+int sh_hf_bert(const sh_config *c, sh_hparams *hp, sh_err *err);
+int sh_hf_mpnet(const sh_config *c, sh_hparams *hp, sh_err *err);
+int sh_hf_vision(const sh_config *c, sh_hparams *hp, sh_err *err);
+int sh_hf_beit(const sh_config *c, sh_hparams *hp, sh_err *err);
+int sh_hf_clip_text(const sh_config *c, sh_hparams *hp, sh_err *err);
+int sh_hf_trocr(const sh_config *c, sh_hparams *hp, sh_err *err);
+int sh_hf_whisper(const sh_config *c, sh_hparams *hp, sh_err *err);
+int sh_hf_whisper_encoder(const sh_config *c, sh_hparams *hp, sh_err *err);
 
 #endif

@@ -16,10 +16,27 @@ enum sh_norm_kind { SH_NORM_RMS, SH_NORM_LAYER };
 enum sh_norm_place {
     SH_NORM_PRE,      /* x += attn(norm x); x += mlp(norm x) */
     SH_NORM_POST,     /* x += norm(attn(x)); x += norm(mlp(x)): OLMo 2 */
-    SH_NORM_SANDWICH  /* both: Gemma 2, 3 */
+    SH_NORM_SANDWICH, /* both: Gemma 2, 3 */
+    SH_NORM_AFTER_ADD /* x = norm(x + attn(x)); x = norm(x + mlp(x)): BERT, TrOCR's decoder */
 };
 enum sh_residual { SH_RESIDUAL_SEQUENTIAL, SH_RESIDUAL_PARALLEL_ONE_NORM, SH_RESIDUAL_PARALLEL_TWO_NORMS };
-enum sh_position { SH_POSITION_NONE, SH_POSITION_ROPE, SH_POSITION_LEARNED, SH_POSITION_ALIBI };
+enum sh_position {
+    SH_POSITION_NONE,
+    SH_POSITION_ROPE,
+    SH_POSITION_LEARNED,
+    SH_POSITION_ALIBI,
+    SH_POSITION_SINUSOIDAL /* rows [sin | cos] made here, added like learned ones: TrOCR large */
+};
+/* What the first layer is fed with. */
+enum sh_input { SH_INPUT_TOKENS, SH_INPUT_PATCHES, SH_INPUT_MEL };
+/* How the states of a sequence become one vector. */
+enum sh_pooling { SH_POOLING_NONE, SH_POOLING_MEAN, SH_POOLING_CLS, SH_POOLING_LAST, SH_POOLING_EOS };
+/* Learned biases of scores by the places of query and key. */
+enum sh_relative {
+    SH_RELATIVE_NONE,
+    SH_RELATIVE_BUCKETS, /* T5's, both ways: [32 buckets, n_heads] for all layers (MPNet) */
+    SH_RELATIVE_WINDOW   /* BEiT's: [(2 h - 1)(2 w - 1) + 3, n_heads], a table a layer or one for all */
+};
 enum sh_rope_scaling {
     SH_ROPE_SCALE_NONE,
     SH_ROPE_SCALE_LINEAR,
@@ -75,6 +92,26 @@ typedef struct sh_hparams {
     uint32_t n_experts, n_experts_used, n_ff_expert, n_ff_shared;
     bool expert_norm_topk; /* chosen probabilities are divided by their sum */
     float alibi_max_bias;  /* SH_POSITION_ALIBI: slopes fall from 2^(-max/n) to 2^-max */
+    enum sh_input input;
+    bool bidirectional, final_norm, embed_norm, no_key_bias, no_output, layer_scale;
+    bool tie_if_absent;
+    uint32_t n_types;         /* rows of token types; 0: none */
+    uint32_t position_offset; /* row of the position table for position 0 */
+    bool pad_positions;       /* tokens equal to pad_id stand at pad_id, others count from pad_id + 1 on */
+    int32_t pad_id;
+    uint32_t n_cross; /* width of the states that the layers attend to; 0: no cross-attention */
+    enum sh_relative relative;
+    bool relative_shared; /* BEiT: one table for all layers */
+    /* SH_INPUT_PATCHES: pictures of image_h x image_w, cut into squares; n_prefix rows come before theirs. */
+    uint32_t image_h, image_w, patch, n_channels, n_prefix;
+    bool patch_bias;
+    uint32_t n_mels; /* SH_INPUT_MEL: frames are 2 * n_ctx_train */
+    /* What follows the last layer (head.h). */
+    enum sh_pooling pooling;
+    int32_t eos_id; /* SH_POOLING_EOS: the row of the first of these; below 0: of the largest id */
+    bool pool_norm, probe_head;
+    uint32_t n_labels, n_projection; /* 0: no classifier, no projection; known once the weights are bound */
+    struct sh_hparams *encoder; /* a model of two parts: its encoder's, owned by the model's arena; else NULL */
     const sh_layer_traits *layers; /* [n_layers], owned by the model's arena */
 } sh_hparams;
 

@@ -3,16 +3,7 @@
  * Names are facts of the formats: Hugging Face's are the attribute paths of the reference implementations,
  * GGUF's those that llama.cpp reads. Families that llama.cpp does not know (gptj, codegen, gptneo) use its
  * vocabulary of names too. */
-#include "model/names.h"
-
-#include <stddef.h>
-
-#define END {SH_SLOT_COUNT, NULL, SH_LAYOUT_ROWS, false, false}
-#define ROWS(slot, stem) {SH_SLOT_##slot, stem, SH_LAYOUT_ROWS, false, false}
-#define COLS(slot, stem) {SH_SLOT_##slot, stem, SH_LAYOUT_ROWS, true, false}
-#define BARE(slot, layout, stem) {SH_SLOT_##slot, stem, SH_LAYOUT_##layout, false, true}
-#define FUSED(slot, layout, stem) {SH_SLOT_##slot, stem, SH_LAYOUT_##layout, false, false}
-#define FUSED_COLS(slot, layout, stem) {SH_SLOT_##slot, stem, SH_LAYOUT_##layout, true, false}
+#include "model/names_internal.h"
 
 const sh_name sh_names_gguf[] = {
     ROWS(EMBED, "token_embd"),

@@ -11,7 +11,8 @@
  * Canonical arithmetic, for one query q at positions [begin, end):
  *   s_j = sum over e in order of q_e * k_je, each product rounded, then added (first term: 0 + q_0 k_j0);
  *   with alibi: s_j = s_j + slope * j (product rounded); then s_j = s_j * scale; with softcap: s_j = cap *
- * tanh(s_j / cap); with a bias: s_j = s_j + bias_j; m = max s_j; p_j = exp(s_j - m); denominator: 16 lanes, lane = j mod 16 of the absolute
+ * tanh(s_j / cap); with a bias: s_j = s_j + bias_j;
+ *   m = max s_j; p_j = exp(s_j - m); denominator: 16 lanes, lane = j mod 16 of the absolute
  * position, then the tree; o_e = sum over j in order of p_j * v_je;  o_e = o_e * (1 / denominator). A
  * dequantised element is (float)int8 * scale, rounded, before it is multiplied. */
 #ifndef SH_TENSOR_ATTENTION_H

@@ -121,12 +121,15 @@ static void test_refusals(void **state)
  * GGUF. */
 static void test_rows(void **state)
 {
-    static const enum sh_slot always[] = {SH_SLOT_EMBED, SH_SLOT_OUTPUT_NORM, SH_SLOT_O, SH_SLOT_DOWN};
+    static const enum sh_slot inputs[] = {[SH_INPUT_TOKENS] = SH_SLOT_EMBED, [SH_INPUT_PATCHES] = SH_SLOT_PATCH,
+                                          [SH_INPUT_MEL] = SH_SLOT_CONV1};
     (void)state;
     for (size_t i = 0; i < sh_arch_count(); i++) {
         const sh_arch *a = sh_arch_at(i);
         assert_ptr_equal(sh_arch_by_hf(a->hf_type), a);
         assert_string_equal(sh_arch_by_gguf(a->name)->name, a->name);
+        const enum sh_slot always[] = {inputs[a->input], SH_SLOT_O, SH_SLOT_DOWN,
+                                       a->flags & SH_ARCH_NO_FINAL_NORM ? SH_SLOT_UP : SH_SLOT_OUTPUT_NORM};
         for (size_t s = 0; s < COUNT(always); s++) {
             assert_non_null(sh_arch_name(a, false, always[s], 0));
             assert_non_null(sh_arch_name(a, true, always[s], 0));

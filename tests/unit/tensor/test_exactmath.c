@@ -72,7 +72,8 @@ static void test_float_functions(void **state)
 static void test_specials(void **state)
 {
     (void)state;
-    float (*const all[])(float) = {sh_expf, sh_tanhf, sh_erff, sh_sigmoidf, sh_siluf, sh_gelu_erff, sh_gelu_tanhf, sh_gelu_quickf};
+    float (*const all[])(float) = {sh_expf,  sh_tanhf,     sh_erff,       sh_sigmoidf,
+                                   sh_siluf, sh_gelu_erff, sh_gelu_tanhf, sh_gelu_quickf};
     for (size_t i = 0; i < sizeof all / sizeof all[0]; i++) assert_true(isnan(all[i](NAN)));
     assert_true(sh_expf(INFINITY) == INFINITY && sh_expf(-INFINITY) == 0 && sh_expf(0) == 1 && sh_expf(-0.0f) == 1);
     assert_true(sh_expf(88.8f) == INFINITY && sh_expf(-104) == 0 && sh_expf(-103.9f) == 0x1p-149f);
