@@ -24,11 +24,11 @@ static int run_group(sh_cli *cli, const sh_args *args, sh_err *err)
 const sh_command sh_cmd_debug = {
     .name = "debug",
     .synopsis = "COMMAND",
-    .summary = "Look inside: logits, digests, quantisation, templates, sampling, features",
+    .summary = "Look inside: logits, digests, quantisation, templates, features",
     .details = "Arrays are raw little-endian files.",
     .max_args = 1,
     .arg_kinds = {SH_ARG_WORDS},
-    .arg_words = "logits|digest|quantize|dequantize|template|sample|mel",
+    .arg_words = "logits|digest|quantize|dequantize|template|sample|mel|pixels",
     .run = run_group,
 };
 
