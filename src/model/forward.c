@@ -12,8 +12,9 @@
 int sh_forward_open(sh_forward **out, const sh_model *m, uint32_t max_tokens, sh_err *err)
 {
     if (!m->w.layers) return sh_fail(err, SH_E_INVALID, "the model was opened without its weights");
-    if (m->hp.norm_place == SH_NORM_AFTER_ADD || m->hp.n_cross || m->hp.no_output)
-        return sh_fail(err, SH_E_UNSUPPORTED, "%s models cannot be computed yet, only described", m->hp.arch->name);
+    if (m->hp.n_cross || m->hp.input != SH_INPUT_TOKENS)
+        return sh_fail(err, SH_E_UNSUPPORTED, "%s models cannot be computed yet, only described",
+                       m->hp.arch->name);
     if (!max_tokens || max_tokens > 1u << 20)
         return sh_fail(err, SH_E_INVALID, "batch of %u tokens (expected 1 to %u)", max_tokens, 1u << 20);
     sh_forward *f = sh_new(sizeof *f, err);
@@ -27,12 +28,16 @@ void sh_forward_free(sh_forward *f)
 {
     if (!f) return;
     if (f->scratch) sh_pages_free(f->scratch, f->scratch_bytes);
+    sh_forward_own_free(f);
     sh_free(f->logits);
     sh_free(f->slab);
     sh_free(f);
 }
 
-typedef struct region { void *at; size_t row_bytes; } region; /* at: the address of a pointer of sh_forward */
+typedef struct region {
+    void *at;
+    size_t row_bytes;
+} region; /* at: the address of a pointer of sh_forward */
 
 /* Largest encoding of one row, over the widths and kinds that products of this model can have. */
 static size_t act_row_bytes(const sh_hparams *hp)
@@ -129,8 +134,10 @@ void sh_forward_products(sh_forward *f, const float *x, size_t x_stride, size_t 
 
 void sh_forward_norm(const sh_forward *f, float *y, const float *x, const sh_gain *g, size_t n)
 {
-    if (f->hp->norm == SH_NORM_RMS) f->k->rms_norm(y, x, g->gain, n, f->hp->norm_eps, f->hp->norm_add_one);
-    else f->k->layer_norm(y, x, g->gain, g->bias, n, f->hp->norm_eps);
+    if (f->hp->norm == SH_NORM_RMS)
+        f->k->rms_norm(y, x, g->gain, n, f->hp->norm_eps, f->hp->norm_add_one);
+    else
+        f->k->layer_norm(y, x, g->gain, g->bias, n, f->hp->norm_eps);
 }
 
 /* What enters block i (or leaves the last one), for a chunk that asked for it. */
@@ -145,6 +152,15 @@ static void copy_layer(const sh_forward *f, size_t row, uint32_t i_layer)
 
 /* ---- embedding ---- */
 
+/* y = row of a table, the token embedding's own matrix where it is one. */
+static void table_row(const sh_table *t, size_t row, float *y, size_t n)
+{
+    if (t->matrix)
+        sh_weight_get_row(t->matrix, row, y);
+    else
+        sh_dtypes[t->dtype].decode(t->rows + row * t->row_bytes, y, n);
+}
+
 static void embed_rows(void *ud, size_t begin, size_t end, size_t i_worker)
 {
     sh_forward *f = ud;
@@ -154,18 +170,19 @@ static void embed_rows(void *ud, size_t begin, size_t end, size_t i_worker)
     (void)i_worker;
     for (size_t t = begin; t < end; t++) {
         const row_info *r = &f->rows[t];
-        float *x = f->x + t * f->s_embd, *position = f->norm + t * f->s_embd;
-        size_t token = (size_t)f->chunks[r->i_chunk].tokens[r->i_in_chunk];
-        if (w->embed.matrix)
-            sh_weight_get_row(w->embed.matrix, token, x);
-        else
-            sh_dtypes[w->embed.dtype].decode(w->embed.rows + token * w->embed.row_bytes, x, n);
+        const sh_chunk *c = &f->chunks[r->i_chunk];
+        float *x = f->x + t * f->s_embd, *more = f->norm + t * f->s_embd;
+        table_row(&w->embed, (size_t)c->tokens[r->i_in_chunk], x, n);
         if (f->hp->embed_scale != 1) f->k->scale(x, f->hp->embed_scale, n);
         if (f->hp->position == SH_POSITION_LEARNED) {
-            sh_dtypes[w->position.dtype].decode(w->position.rows + r->pos * w->position.row_bytes, position,
-                                                n);
-            f->k->add(x, position, n);
+            table_row(&w->position, r->place, more, n);
+            f->k->add(x, more, n);
         }
+        if (f->hp->n_types) {
+            table_row(&w->types, c->types ? (size_t)c->types[r->i_in_chunk] : 0, more, n);
+            f->k->add(x, more, n);
+        }
+        if (f->hp->embed_norm) sh_forward_norm(f, x, x, &w->embed_norm, n);
         copy_layer(f, t, 0);
         if (first->gain) sh_forward_norm(f, f->norm + t * f->s_embd, x, first, n);
     }
@@ -175,11 +192,12 @@ static void embed_rows(void *ud, size_t begin, size_t end, size_t i_worker)
 
 typedef struct branch_end {
     sh_forward *f;
-    float *y[2];            /* branch results, added in this order; y[1] may be NULL */
+    float *y[2]; /* branch results, added in this order; y[1] may be NULL */
     const float *bias[2];
-    const sh_gain *post;    /* norm of y[0] before it is added */
-    const sh_gain *next;    /* norm of the sum into f->norm; NULL or without gain: none */
-    uint32_t i_layer;       /* > 0: the sum is what leaves this many layers */
+    const sh_gain *post; /* norm of y[0] before it is added, or of the sum (SH_NORM_AFTER_ADD) */
+    const float *scale;  /* [E] multiplies y[0] before it is added, or NULL */
+    const sh_gain *next; /* norm of the sum into f->norm; NULL or without gain: none */
+    uint32_t i_layer;    /* > 0: the sum is what leaves this many layers */
 } branch_end;
 
 static void branch_end_rows(void *ud, size_t begin, size_t end, size_t i_worker)
@@ -187,22 +205,30 @@ static void branch_end_rows(void *ud, size_t begin, size_t end, size_t i_worker)
     const branch_end *e = ud;
     sh_forward *f = e->f;
     const size_t n = f->hp->n_embd;
+    const bool after = f->hp->norm_place == SH_NORM_AFTER_ADD;
     (void)i_worker;
     for (size_t t = begin; t < end; t++) {
         float *x = f->x + t * f->s_embd;
         for (int i = 0; i < 2 && e->y[i]; i++) {
             float *y = e->y[i] + t * f->s_embd;
             if (e->bias[i]) f->k->add(y, e->bias[i], n);
-            if (i == 0 && e->post->gain) sh_forward_norm(f, y, y, e->post, n);
-            if (f->hp->residual_scale != 1) f->k->mul_add(x, y, f->hp->residual_scale, n);
-            else f->k->add(x, y, n);
+            if (i == 0 && e->post->gain && !after) sh_forward_norm(f, y, y, e->post, n);
+            for (size_t j = 0; i == 0 && e->scale && j < n; j++) y[j] = y[j] * e->scale[j];
+            if (f->hp->residual_scale != 1)
+                f->k->mul_add(x, y, f->hp->residual_scale, n);
+            else
+                f->k->add(x, y, n);
         }
+        if (after) sh_forward_norm(f, x, x, e->post, n);
         if (e->i_layer) copy_layer(f, t, e->i_layer);
         if (e->next && e->next->gain) sh_forward_norm(f, f->norm + t * f->s_embd, x, e->next, n);
     }
 }
 
-typedef struct norm_job { sh_forward *f; const sh_gain *g; } norm_job;
+typedef struct norm_job {
+    sh_forward *f;
+    const sh_gain *g;
+} norm_job;
 
 static void norm_rows(void *ud, size_t begin, size_t end, size_t i_worker)
 {
@@ -220,17 +246,23 @@ static void layer_run(sh_forward *f, uint32_t i)
     const sh_hparams *hp = f->hp;
     const sh_layer *l = &f->m->w.layers[i];
     const sh_gain *next = i + 1 < hp->n_layers ? &f->m->w.layers[i + 1].attn_norm : NULL;
-    const float *in = hp->norm_place == SH_NORM_POST ? f->x : f->norm;
+    const bool plain = hp->norm_place == SH_NORM_POST || hp->norm_place == SH_NORM_AFTER_ADD;
+    const float *in = plain ? f->x : f->norm;
     sh_forward_attention(f, i, in);
     if (hp->residual == SH_RESIDUAL_SEQUENTIAL) {
-        branch_end mid = {
-            .f = f, .y = {f->branch}, .bias = {l->o.bias}, .post = &l->attn_post_norm, .next = &l->ffn_norm};
+        branch_end mid = {.f = f,
+                          .y = {f->branch},
+                          .bias = {l->o.bias},
+                          .post = &l->attn_post_norm,
+                          .scale = l->attn_scale,
+                          .next = &l->ffn_norm};
         sh_forward_rows(f, f->n, 4 * hp->n_embd, branch_end_rows, &mid);
         sh_forward_mlp(f, i, in, f->branch);
         branch_end last = {.f = f,
                            .y = {f->branch},
                            .bias = {l->down.bias},
                            .post = &l->ffn_post_norm,
+                           .scale = l->ffn_scale,
                            .next = next,
                            .i_layer = i + 1};
         sh_forward_rows(f, f->n, 4 * hp->n_embd, branch_end_rows, &last);
@@ -252,6 +284,15 @@ static void layer_run(sh_forward *f, uint32_t i)
 
 /* ---- a batch ---- */
 
+/* Tokens before the chunk that are no padding, where positions count those. */
+static uint32_t count_real(const sh_hparams *hp, const sh_chunk *c)
+{
+    uint32_t n = 0;
+    for (uint32_t i = 0; hp->pad_positions && c->kv && i < c->kv->n_used; i++)
+        n += c->kv->tokens[i] != hp->pad_id;
+    return n;
+}
+
 /* Rows and tiles of the batch. */
 static void lay_out(sh_forward *f)
 {
@@ -262,10 +303,16 @@ static void lay_out(sh_forward *f)
     f->n_tiles = 0;
     for (uint32_t c = 0; c < f->n_chunks; c++) {
         const sh_chunk *chunk = &f->chunks[c];
+        const uint32_t before = chunk->kv ? chunk->kv->n_used : 0;
+        uint32_t n_real = count_real(f->hp, chunk);
         for (uint32_t t = 0; t < chunk->n_tokens; t++) {
             if (t % tile_rows == 0) f->tiles[f->n_tiles++] = (row_tile){row + t, 0};
             f->tiles[f->n_tiles - 1].n++;
-            f->rows[row + t] = (row_info){c, t, chunk->kv->n_used + t};
+            row_info *r = &f->rows[row + t];
+            *r = (row_info){c, t, before + t, before + t + f->hp->position_offset};
+            if (!f->hp->pad_positions) continue;
+            bool is_pad = chunk->tokens[t] == f->hp->pad_id;
+            r->place = (uint32_t)f->hp->pad_id + (is_pad ? 0 : ++n_real);
         }
         row += chunk->n_tokens;
     }
@@ -279,10 +326,12 @@ static int run_batch(sh_forward *f, const sh_chunk *chunks, size_t n_chunks, sh_
     uint32_t n = 0, n_ctx = 0;
     for (size_t i = 0; i < n_chunks; i++) {
         n += chunks[i].n_tokens;
-        if (chunks[i].kv->n_ctx > n_ctx) n_ctx = chunks[i].kv->n_ctx;
+        const uint32_t room = chunks[i].kv ? chunks[i].kv->n_ctx : (chunks[i].n_tokens + 15) / 16 * 16;
+        if (room > n_ctx) n_ctx = room;
     }
     if ((rc = forward_reserve(f, n, err)) < 0 || (rc = scratch_reserve(f, n_ctx, err)) < 0) return rc;
     f->chunks = chunks, f->n_chunks = n_chunks;
+    if ((rc = sh_forward_own_reserve(f, err)) < 0) return rc;
     lay_out(f);
     sh_forward_angles(f);
     sh_forward_rows(f, f->n, 4 * f->hp->n_embd, embed_rows, f);
@@ -290,6 +339,7 @@ static int run_batch(sh_forward *f, const sh_chunk *chunks, size_t n_chunks, sh_
     if ((rc = sh_forward_output(f, err)) < 0) return rc;
     for (size_t i = 0; i < n_chunks; i++) {
         sh_kv *kv = chunks[i].kv;
+        if (!kv) continue;
         memcpy(kv->tokens + kv->n_used, chunks[i].tokens, chunks[i].n_tokens * sizeof *kv->tokens);
         kv->n_used += chunks[i].n_tokens;
     }
@@ -301,6 +351,7 @@ static int run_batch(sh_forward *f, const sh_chunk *chunks, size_t n_chunks, sh_
 static int refit_longrope(sh_forward *f, const sh_chunk *chunk, sh_err *err)
 {
     sh_kv *kv = chunk->kv;
+    if (!kv) return SH_OK;
     const uint32_t limit = f->m->rope.original_ctx, n_before = kv->n_used;
     bool use_long = limit && n_before + chunk->n_tokens > limit;
     if (kv->long_rope == use_long) return SH_OK;
@@ -319,20 +370,29 @@ static int refit_longrope(sh_forward *f, const sh_chunk *chunk, sh_err *err)
 static int check_chunk(const sh_forward *f, const sh_chunk *c, sh_err *err)
 {
     const sh_hparams *hp = f->hp;
-    uint32_t room = c->kv->n_ctx;
-    if (c->kv->m != f->m) return sh_fail(err, SH_E_INVALID, "the cache belongs to another model");
+    const uint32_t n_used = c->kv ? c->kv->n_used : 0;
+    uint32_t room = c->kv ? c->kv->n_ctx : UINT32_MAX;
+    if (c->kv && hp->bidirectional) return sh_fail(err, SH_E_INVALID, "a bidirectional model keeps no cache");
+    if (!c->kv && hp->rope.scaling == SH_ROPE_SCALE_LONGROPE)
+        return sh_fail(err, SH_E_INVALID, "this model needs a cache");
+    if (c->kv && c->kv->m != f->m) return sh_fail(err, SH_E_INVALID, "the cache belongs to another model");
     if (!c->n_tokens) return sh_fail(err, SH_E_INVALID, "a chunk without tokens");
     if (c->hidden && c->want != SH_WANT_ALL)
         return sh_fail(err, SH_E_INVALID, "hidden states need SH_WANT_ALL");
     if (c->want == SH_WANT_LAST && !c->logits) return sh_fail(err, SH_E_INVALID, "no place for the logits");
     if (hp->position == SH_POSITION_LEARNED && hp->n_ctx_train < room) room = hp->n_ctx_train;
-    if (c->kv->n_used > room || c->n_tokens > room - c->kv->n_used)
-        return sh_fail(err, SH_E_RANGE, "%u tokens after %u do not fit a context of %u", c->n_tokens,
-                       c->kv->n_used, room);
+    if (n_used > room || c->n_tokens > room - n_used)
+        return sh_fail(err, SH_E_RANGE, "%u tokens after %u do not fit a context of %u", c->n_tokens, n_used,
+                       room);
     for (uint32_t i = 0; i < c->n_tokens; i++)
         if (c->tokens[i] < 0 || (uint32_t)c->tokens[i] >= hp->n_vocab)
             return sh_fail(err, SH_E_RANGE, "token %d at %u (vocabulary of %u)", c->tokens[i], i,
                            hp->n_vocab);
+    for (uint32_t i = 0; c->types && i < c->n_tokens; i++)
+        if (c->types[i] < 0 || (uint32_t)c->types[i] >= hp->n_types)
+            return sh_fail(err, SH_E_RANGE, "token type %d at %u (the model has %u)", c->types[i], i,
+                           hp->n_types);
+    if (c->logits && hp->no_output) return sh_fail(err, SH_E_INVALID, "this model gives no logits");
     return SH_OK;
 }
 
@@ -343,7 +403,7 @@ int sh_forward_run(sh_forward *f, const sh_chunk *chunks, size_t n_chunks, sh_er
     for (size_t i = 0; i < n_chunks; i++) {
         if ((rc = check_chunk(f, &chunks[i], err)) < 0) return rc;
         for (size_t j = 0; j < i; j++)
-            if (chunks[i].kv == chunks[j].kv)
+            if (chunks[i].kv && chunks[i].kv == chunks[j].kv)
                 return sh_fail(err, SH_E_INVALID, "two chunks of one batch share a cache");
         n += chunks[i].n_tokens;
     }

@@ -27,12 +27,14 @@ int sh_kv_restore(sh_kv *kv, uint32_t n_used, int (*read)(void *ud, void *p, siz
 
 enum sh_want { SH_WANT_NONE, SH_WANT_LAST, SH_WANT_ALL };
 typedef struct sh_chunk {
-    sh_kv *kv;              /* the tokens take positions n_used, n_used + 1, ...; n_used grows on success */
+    sh_kv *kv; /* the tokens take positions n_used, n_used + 1, ...; n_used grows on success. NULL: the chunk
+                  is a whole sequence, nothing of it is kept (always so for bidirectional models) */
     const sh_token *tokens; /* [n_tokens] */
     uint32_t n_tokens;
+    const int32_t *types; /* [n_tokens] token types below n_types, or NULL: all 0 */
     enum sh_want want;
     float *logits; /* SH_WANT_LAST: [n_vocab]; SH_WANT_ALL: [n_tokens, n_vocab]; written on success */
-    float *hidden;          /* optional, SH_WANT_ALL only: [n_tokens, n_embd] after the final norm */
+    float *hidden; /* optional, SH_WANT_ALL only: [n_tokens, n_embd] after the final norm */
     float *layers; /* optional: [n_layers + 1, n_tokens, n_embd], what enters block 0 and what each block
                       gives */
 } sh_chunk;

@@ -11,8 +11,8 @@ static void angle_rows(void *ud, size_t begin, size_t end, size_t i_worker)
     (void)i_worker;
     for (size_t t = begin; t < end; t++) {
         const row_info *r = &f->rows[t];
-        sh_rope_at(&f->m->rope, r->pos, f->chunks[r->i_chunk].kv->long_rope, f->cos_t + t * pairs,
-                   f->sin_t + t * pairs);
+        const sh_kv *kv = f->chunks[r->i_chunk].kv;
+        sh_rope_at(&f->m->rope, r->pos, kv && kv->long_rope, f->cos_t + t * pairs, f->sin_t + t * pairs);
         if (local)
             sh_rope_at(&f->m->rope_local, r->pos, false, f->cos_local + t * pairs, f->sin_local + t * pairs);
     }
@@ -27,7 +27,11 @@ void sh_forward_angles(sh_forward *f)
 
 /* ---- bias, norms of q and k, rotation, and the new cache entries ---- */
 
-typedef struct layer_job { sh_forward *f; const sh_layer *l; uint32_t layer; } layer_job;
+typedef struct layer_job {
+    sh_forward *f;
+    const sh_layer *l;
+    uint32_t layer;
+} layer_job;
 
 static void norm_heads(const sh_forward *f, float *x, const sh_gain *g, size_t n_heads)
 {
@@ -62,7 +66,7 @@ static void prepare_rows(void *ud, size_t begin, size_t end, size_t i_worker)
                        sin_t + t * pairs);
         }
         for (uint32_t g = 0; g < hp->n_kv_heads; g++)
-            f->k->kv_write(sh_kv_head_at(f->chunks[r->i_chunk].kv, j->layer, g), r->pos, key + g * d,
+            f->k->kv_write(sh_forward_kv_head(f, r->i_chunk, j->layer, g), r->pos, key + g * d,
                            value + g * d);
     }
 }
@@ -84,8 +88,10 @@ static void attend_tiles(void *ud, size_t begin, size_t end, size_t i_worker)
                        part = (uint32_t)(item / f->n_tiles % parts);
         const uint32_t h0 = part * f->tile_heads,
                        h1 = h0 + f->tile_heads < group ? h0 + f->tile_heads : group;
-        const sh_kv *kv = f->chunks[f->rows[tile->first].i_chunk].kv;
-        sh_attention_job job = {.kv = sh_kv_head_at(kv, j->layer, kv_head),
+        const uint32_t i_chunk = f->rows[tile->first].i_chunk;
+        const float *relative = j->l->relative ? j->l->relative : f->m->w.relative;
+        float *bias = relative ? f->relative + i_worker * f->n_relative : NULL;
+        sh_attention_job job = {.kv = sh_forward_kv_head(f, i_chunk, j->layer, kv_head),
                                 .queries = queries,
                                 .scale = hp->attention_scale,
                                 .softcap = hp->attention_softcap,
@@ -93,11 +99,16 @@ static void attend_tiles(void *ud, size_t begin, size_t end, size_t i_worker)
         for (uint32_t t = tile->first; t < tile->first + tile->n; t++)
             for (uint32_t h = h0; h < h1; h++) {
                 const size_t head = (size_t)kv_head * group + h;
-                const uint32_t seen = f->rows[t].pos + 1;
-                queries[job.n_queries++] = (sh_attention_query){
-                    .q = f->q + t * f->s_q + head * d, .out = f->attn + t * f->s_q + head * d, .end = seen,
-                    .begin = window && seen > window ? seen - window : 0,
-                    .alibi_slope = f->m->alibi_slopes ? f->m->alibi_slopes[head] : 0};
+                const uint32_t seen = hp->bidirectional ? f->chunks[i_chunk].n_tokens : f->rows[t].pos + 1;
+                if (relative) sh_forward_relative(f, relative, (uint32_t)head, f->rows[t].pos, seen, bias);
+                queries[job.n_queries++] =
+                    (sh_attention_query){.q = f->q + t * f->s_q + head * d,
+                                         .out = f->attn + t * f->s_q + head * d,
+                                         .end = seen,
+                                         .begin = window && seen > window ? seen - window : 0,
+                                         .alibi_slope = f->m->alibi_slopes ? f->m->alibi_slopes[head] : 0,
+                                         .bias = bias};
+                if (relative) bias += seen;
             }
         f->k->attention(&job);
     }
@@ -110,7 +121,7 @@ static size_t attention_grain(const sh_forward *f, uint32_t layer)
     const uint32_t window = f->hp->layers[layer].window;
     uint32_t longest = 0;
     for (size_t c = 0; c < f->n_chunks; c++) {
-        uint32_t end = f->chunks[c].kv->n_used + f->chunks[c].n_tokens;
+        uint32_t end = (f->chunks[c].kv ? f->chunks[c].kv->n_used : 0) + f->chunks[c].n_tokens;
         if (end > longest) longest = end;
     }
     if (window && longest > window) longest = window;

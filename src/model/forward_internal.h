@@ -13,6 +13,7 @@ enum { SH_LOGIT_ROWS = 32 }; /* rows of logits computed at a time when they go t
 
 typedef struct row_info {
     uint32_t i_chunk, i_in_chunk, pos;
+    uint32_t place; /* row of the position table */
 } row_info;
 
 /* Neighbouring tokens of one sequence whose queries go over the cache together. */
@@ -47,6 +48,14 @@ struct sh_forward {
     row_tile *tiles; /* [cap] */
     uint8_t *slab;   /* all of the above */
 
+    /* Keys and values of sequences without a cache: one layer's, made anew by each. */
+    sh_kv_head *own_heads; /* [chunks without a cache, G] */
+    uint32_t *i_own;       /* [n_chunks] which of them is a chunk's */
+    uint8_t *own;
+    size_t own_bytes, n_own_heads;
+    float *relative; /* [threads, SH_ATTENTION_MAX_QUERIES, longest sequence] score biases of a tile */
+    size_t n_relative;
+
     float *logits;   /* [SH_LOGIT_ROWS, V], made when first needed */
     float *scratch;  /* [threads, n_scratch] for attention */
     size_t n_scratch, scratch_bytes;
@@ -69,6 +78,12 @@ void sh_forward_products(sh_forward *f, const float *x, size_t x_stride, size_t 
 /* y = norm(x) of one row of n, by the model's kind of norm. y may be x. */
 void sh_forward_norm(const sh_forward *f, float *y, const float *x, const sh_gain *g, size_t n);
 
+/* Keys and values of a row's sequence. */
+const sh_kv_head *sh_forward_kv_head(const sh_forward *f, uint32_t i_chunk, uint32_t layer, uint32_t head);
+/* forward_own.c: room for sequences without a cache; the bias of scores of head h, query i, over n positions. */
+int sh_forward_own_reserve(sh_forward *f, sh_err *err);
+void sh_forward_own_free(sh_forward *f);
+void sh_forward_relative(const sh_forward *f, const float *table, uint32_t head, uint32_t i, uint32_t n, float *out);
 /* forward_attention.c: f->branch = O(attention of in); keys and values enter the caches. */
 void sh_forward_attention(sh_forward *f, uint32_t layer, const float *in);
 void sh_forward_angles(sh_forward *f); /* the batch's rotary tables */

@@ -7,7 +7,11 @@
 /* ---- after the product: bias, multiplier, cap ---- */
 
 enum { COLUMN_BLOCK = 4096 };
-typedef struct finish_job { sh_forward *f; float *logits; size_t n_blocks; } finish_job;
+typedef struct finish_job {
+    sh_forward *f;
+    float *logits;
+    size_t n_blocks;
+} finish_job;
 
 static void finish_blocks(void *ud, size_t begin, size_t end, size_t i_worker)
 {
@@ -56,8 +60,11 @@ static uint32_t norm_wanted(sh_forward *f)
         uint32_t n = wanted_of(chunk, &first);
         for (uint32_t i = 0; i < n; i++, count++) {
             float *y = f->norm + (size_t)count * f->s_embd;
-            sh_forward_norm(f, y, f->x + (size_t)(row + first + i) * f->s_embd, &f->m->w.output_norm,
-                            f->hp->n_embd);
+            const float *x = f->x + (size_t)(row + first + i) * f->s_embd;
+            if (f->hp->final_norm)
+                sh_forward_norm(f, y, x, &f->m->w.output_norm, f->hp->n_embd);
+            else
+                memcpy(y, x, f->hp->n_embd * sizeof *y);
             if (chunk->hidden)
                 memcpy(chunk->hidden + (size_t)i * f->hp->n_embd, y, f->hp->n_embd * sizeof(float));
         }
