@@ -7,6 +7,7 @@ const sh_command *const sh_commands[] = {
     &sh_cmd_serve,
     &sh_cmd_list,
     &sh_cmd_info,
+    &sh_cmd_embed,
     &sh_cmd_tokenize,
     &sh_cmd_detokenize,
     &sh_cmd_convert,

@@ -10,6 +10,7 @@
 
 #include "base/endian.h"
 #include "base/mem.h"
+#include "model/arch.h"
 #include "model/rope.h"
 #include "os/file.h"
 
@@ -18,6 +19,8 @@ enum { LANES = 16 };
 int sh_kv_open(sh_kv **out, const sh_model *m, enum sh_kv_type type, uint32_t n_ctx, sh_err *err)
 {
     const sh_hparams *hp = sh_model_hparams(m);
+    if (hp->bidirectional || hp->no_output)
+        return sh_fail(err, SH_E_UNSUPPORTED, "%s models read text and write none (see 'shoal embed')", hp->arch->name);
     size_t n_heads = (size_t)hp->n_layers * hp->n_kv_heads, per_head, bytes;
     if (n_ctx == 0 || n_ctx > SH_MAX_POSITIONS)
         return sh_fail(err, SH_E_INVALID, "context of %u tokens (expected 1 to %d)", n_ctx, SH_MAX_POSITIONS);
