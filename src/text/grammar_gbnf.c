@@ -315,11 +315,12 @@ static int parse_braces(parser *ps, uint32_t *least, uint32_t *most)
 }
 
 /* Any number of repetition signs after an item. */
-static int parse_suffix(parser *ps, uint32_t *item)
+static int parse_suffix(parser *ps, bool in_group, uint32_t *item)
 {
     int rc;
     for (;;) {
         uint32_t least = 0, most = GRAM_UNBOUNDED, outer;
+        skip_blank(ps, in_group);
         char c = ps->p < ps->end ? *ps->p : 0;
         if (c == '{') {
             if ((rc = parse_braces(ps, &least, &most)) < 0) return rc;
@@ -386,7 +387,7 @@ static int parse_sequence(parser *ps, bool in_group, uint32_t *out)
         if (ps->p >= ps->end || *ps->p == '\n' || *ps->p == '|' || *ps->p == ')') break;
         unsigned depth = ps->depth;
         if ((rc = parse_one(ps, &item)) < 0) return rc;
-        if ((rc = parse_suffix(ps, &item)) < 0) return rc;
+        if ((rc = parse_suffix(ps, in_group, &item)) < 0) return rc;
         ps->depth = depth;
         if (last == GRAM_NONE)
             ps->r->items[*out].first = item;
