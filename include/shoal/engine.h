@@ -10,6 +10,7 @@
 #ifndef SHOAL_ENGINE_H
 #define SHOAL_ENGINE_H
 
+#include <shoal/grammar.h>
 #include <shoal/session.h>
 
 #ifdef __cplusplus
@@ -71,6 +72,8 @@ typedef struct sh_request_opts {
     bool keep_special;        /* control tokens appear in the text */
     bool is_reply;            /* the text starts afresh, as after a chat prompt: no space that joins it to the prompt */
     int32_t n_top_logprobs;   /* -1: no logprobs; 0..20 */
+    const sh_grammar *grammar; /* the answer follows it, NULL: anything goes; the request takes a reference. The answer
+                                 ends by itself when nothing may follow. Needs a tokenizer */
     uint64_t deadline_us;     /* wall time the request may take from submit, 0: none; then finish LENGTH */
     /* From the engine's thread, one at a time per engine; must not block. Non-zero cancels the request. */
     int (*on_event)(void *ud, const sh_event *ev);

@@ -16,6 +16,7 @@
 
 #include <shoal/engine.h>
 
+#include "engine/constrain.h"
 #include "engine/stop.h"
 #include "model/forward.h"
 
@@ -25,6 +26,7 @@ struct sh_request {
     uint32_t n_prompt, max_tokens;
     sh_request_opts opts; /* prompt and stop point nowhere: see prompt and stop below */
     sh_logit_bias *bias;
+    sh_grammar *grammar; /* a reference, or NULL */
     const sh_model *model;
     sh_stop *stop;
     uint64_t submit_us;
@@ -37,8 +39,9 @@ struct sh_request {
     /* the engine's */
     struct sh_request *next; /* in the queue */
     sh_sampler *sampler;
-    struct sh_detok *detok; /* NULL without a tokenizer */
-    sh_buf raw, text;       /* one token's text before and after the stop strings */
+    sh_constraint *constraint; /* NULL without a grammar */
+    struct sh_detok *detok;    /* NULL without a tokenizer */
+    sh_buf raw, text;          /* one token's text before and after the stop strings */
     uint64_t start_us, prompt_us;
     uint32_t n_cached, n_generated;
     sh_token_logprob top[SH_MAX_TOP_LOGPROBS];

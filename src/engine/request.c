@@ -10,7 +10,8 @@
 #include "os/clock.h"
 
 /* The first token of an answer that goes on from a prompt is spelled as it is in mid-text (a space before a
- * word). For that the detokenizer sees so many of the prompt's last tokens first; more would change nothing. */
+ * word). For that the detokenizer sees so many of the prompt's last tokens first; more would change nothing.
+ */
 enum { DETOK_LEAD_TOKENS = 8 };
 
 static int request_check(const sh_model *m, uint32_t n_ctx, const sh_request_opts *o, sh_err *err)
@@ -31,6 +32,8 @@ static int request_check(const sh_model *m, uint32_t n_ctx, const sh_request_opt
                        SH_MAX_TOP_LOGPROBS);
     if (o->n_stop && !sh_model_tokenizer(m))
         return sh_fail(err, SH_E_UNSUPPORTED, "stop strings need a tokenizer, and this model has none");
+    if (o->grammar && !sh_model_tokenizer(m))
+        return sh_fail(err, SH_E_UNSUPPORTED, "a grammar needs a tokenizer, and this model has none");
     return sh_sampling_check(&o->sampling, (int32_t)n_vocab, err);
 }
 
@@ -38,6 +41,7 @@ static int request_copy(sh_request *r, const sh_request_opts *o, sh_err *err)
 {
     r->opts = *o;
     r->opts.prompt = NULL, r->opts.stop = NULL;
+    r->grammar = sh_grammar_ref(o->grammar);
     r->n_prompt = (uint32_t)o->n_prompt;
     if (!(r->prompt = sh_new_array(o->n_prompt, sizeof *r->prompt, err))) return SH_E_NOMEM;
     memcpy(r->prompt, o->prompt, o->n_prompt * sizeof *r->prompt);
@@ -77,6 +81,8 @@ void sh_request_unref(sh_request *r)
 {
     if (atomic_fetch_sub(&r->n_refs, 1) > 1) return;
     sh_sampler_free(r->sampler);
+    sh_constraint_free(r->constraint);
+    sh_grammar_unref(r->grammar);
     sh_detok_free(r->detok);
     sh_stop_free(r->stop);
     sh_buf_clear(&r->raw);
@@ -118,8 +124,10 @@ int sh_request_start(sh_request *r, sh_err *err)
     const sh_tokenizer *t = sh_model_tokenizer(r->model);
     int rc;
     r->start_us = r->prompt_us = sh_now_us();
-    if ((rc = sh_sampler_open(&r->sampler, &r->opts.sampling, (int32_t)sh_model_hparams(r->model)->n_vocab,
-                              err)) < 0)
+    int32_t n_vocab = (int32_t)sh_model_hparams(r->model)->n_vocab;
+    if ((rc = sh_sampler_open(&r->sampler, &r->opts.sampling, n_vocab, err)) < 0) return rc;
+    if (r->grammar &&
+        (rc = sh_constraint_open(&r->constraint, r->grammar, t, n_vocab, r->opts.ignore_end, err)) < 0)
         return rc;
     for (uint32_t i = 0; i < r->n_prompt; i++)
         if ((rc = sh_sampler_accept(r->sampler, r->prompt[i], true, err)) < 0) return rc;
@@ -184,23 +192,35 @@ static int request_add_text(sh_request *r, sh_token token, const char **stop, sh
     return sh_stop_add(r->stop, r->raw.p, r->raw.n, &r->text, stop, err);
 }
 
+/* The next token; *over: the grammar lets nothing follow it. Of an end-of-answer token nobody is told. */
+static int request_draw(sh_request *r, const float *logits, sh_token *token, bool *over, sh_err *err)
+{
+    const float *allowed = logits;
+    int rc;
+    *over = false;
+    if (r->constraint && (rc = sh_constraint_apply(r->constraint, logits, &allowed, err)) < 0) return rc;
+    if ((rc = sh_sampler_draw(r->sampler, allowed, token, err)) < 0 || !r->constraint) return rc;
+    return sh_constraint_accept(r->constraint, *token, over, err);
+}
+
 int sh_request_advance(sh_request *r, const float *logits, sh_token *token, bool *finished,
                        enum sh_finish *finish, const char **stop, sh_err *err)
 {
     const sh_tokenizer *t = sh_model_tokenizer(r->model);
     sh_event ev = {.kind = SH_EVENT_TOKEN};
+    bool over;
     int rc;
     *finished = true;
     *finish = SH_FINISH_STOP;
     *stop = NULL;
-    if ((rc = sh_sampler_draw(r->sampler, logits, &ev.token, err)) < 0) return rc;
+    if ((rc = request_draw(r, logits, &ev.token, &over, err)) < 0) return rc;
     if (t && !r->opts.ignore_end && sh_tokenizer_is_end(t, ev.token)) return SH_OK;
     if ((rc = sh_sampler_accept(r->sampler, ev.token, false, err)) < 0) return rc;
     if ((rc = request_add_text(r, ev.token, stop, err)) < 0) return rc;
     if (r->opts.n_top_logprobs >= 0) request_logprobs(r, logits, &ev);
     r->n_generated++;
     request_tell(r, &ev);
-    if (*stop) return SH_OK;
+    if (*stop || over) return SH_OK;
     if (sh_request_is_over(r, sh_now_us(), finish)) return SH_OK;
     if (r->n_generated == r->max_tokens) {
         *finish = SH_FINISH_LENGTH;
