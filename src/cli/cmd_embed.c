@@ -127,7 +127,7 @@ const sh_command sh_cmd_embed = {
                "unit length,\n"
                "prompts and the longest text are what the model's own files say; longer texts are cut.\n\n"
                "  shoal embed all-MiniLM-L6-v2 'a cat' 'a kitten'\n"
-               "  shoal embed e5-small --prompt-name query --input questions.json -o questions.f32",
+               "  shoal embed e5-small --prompt-name query --input q.json -o q.f32",
     .opts = (const sh_opt[]){{"input", 'i', SH_OPT_FILE, "TEXTS.json", "a JSON list of texts", 0, 0, false},
                              {"prompt-name", 0, SH_OPT_STR, "NAME",
                               "put this prompt of the model before each text", 0, 0, false},
