@@ -47,7 +47,7 @@ static void line(drawing *d, uint32_t x, uint32_t y, uint32_t x1, uint8_t ink)
 {
     sh_box *b = &d->lines[d->n++];
     *b = (sh_box){x, y - LETTER_H, 0, LETTER_H};
-    for (unsigned word = 0; x + 8 * (LETTER_W + 3) < x1; word++) {
+    while (x + 8 * (LETTER_W + 3) < x1) {
         for (uint32_t n = 3 + any(d, 5); n; n--, x += LETTER_W + 3) {
             uint32_t rise = any(d, 3) == 0 ? 7 : 0, fall = any(d, 5) == 0 ? 6 : 0;
             bar(d, x, y - LETTER_H - rise, LETTER_W, LETTER_H + rise + fall, ink);
