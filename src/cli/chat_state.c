@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "base/mem.h"
+#include "cli/answer_form.h"
 #include "codec/json.h"
 #include "engine/chat.h"
 #include "os/file.h"
@@ -15,6 +16,7 @@ struct sh_chat_state {
     json_t *messages; /* without the system message */
     char *system;     /* or NULL */
     sh_sampling sampling;
+    sh_grammar *grammar; /* every answer follows it, or NULL */
     uint32_t max_tokens, n_ctx;
     bool told_dropped;
     sh_generated last;
@@ -38,6 +40,7 @@ int sh_chat_open(sh_chat_state **out, sh_cli *cli, sh_model *m, const sh_args *a
     c->messages = json_array();
     c->max_tokens = (uint32_t)sh_args_int(args, "max-tokens", 0);
     sh_sampling_from_args(&c->sampling, m, args);
+    if ((rc = sh_grammar_from_args(&c->grammar, args, err)) < 0) goto fail;
     sh_engine_opts eo = SH_ENGINE_OPTS_INIT;
     sh_model_info info;
     sh_model_get_info(m, &info);
@@ -63,6 +66,7 @@ void sh_chat_free(sh_chat_state *c)
     sh_engine_free(c->engine);
     json_decref(c->messages);
     sh_generated_clear(&c->last);
+    sh_grammar_unref(c->grammar);
     sh_free(c->system);
     sh_free(c);
 }
@@ -161,6 +165,7 @@ static int answer(sh_chat_state *c, sh_err *err)
     if (rc < 0) return rc;
     const char *stop = sh_chat_stop(c->model);
     sh_generate_job job = {.engine = c->engine,
+                           .grammar = c->grammar,
                            .prompt = ids,
                            .n_prompt = n,
                            .sampling = c->sampling,

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "base/mem.h"
+#include "cli/answer_form.h"
 #include "cli/chat_state.h"
 #include "cli/commands.h"
 #include "os/file.h"
@@ -292,6 +293,7 @@ const sh_command sh_cmd_chat = {
                          {"max-tokens", 'n', SH_OPT_INT, "N",
                           "at most N tokens per answer (default: until the model ends)", 1, 1 << 24, false},
                          {"load", 0, SH_OPT_FILE, "FILE", "go on with a saved conversation", 0, 0, false},
+                         SH_OPTS_FORM,
                          SH_OPTS_SAMPLING,
                          SH_OPTS_CONTEXT,
                          SH_OPT_TOKENIZER,

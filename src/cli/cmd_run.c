@@ -1,5 +1,6 @@
 /* cmd_run.c - shoal run: one prompt, one answer. */
 #include "base/mem.h"
+#include "cli/answer_form.h"
 #include "cli/commands.h"
 #include "cli/generate.h"
 #include "engine/chat.h"
@@ -44,7 +45,7 @@ static void print_stats(sh_cli *cli, const sh_generated *g)
 }
 
 static int answer(sh_cli *cli, const sh_args *args, const sh_model *m, sh_engine *e, const sh_token *ids,
-                  size_t n, sh_err *err)
+                  size_t n, const sh_grammar *grammar, sh_err *err)
 {
     sh_generated g = {0};
     const char *stops[MAX_STOPS + 1];
@@ -59,6 +60,7 @@ static int answer(sh_cli *cli, const sh_args *args, const sh_model *m, sh_engine
                            .max_tokens = (uint32_t)sh_args_int(args, "max-tokens", 0),
                            .stop = stops,
                            .n_stop = n_stops,
+                           .grammar = grammar,
                            .is_reply = is_chat,
                            .ignore_end = sh_args_has(args, "ignore-end"),
                            .keep_special = sh_args_has(args, "show-special"),
@@ -87,12 +89,17 @@ static int run_run(sh_cli *cli, const sh_args *args, sh_err *err)
     sh_opened o;
     sh_engine *engine = NULL;
     sh_token *ids = NULL;
+    sh_grammar *grammar = NULL;
     size_t n = 0;
     sh_buf text = {0};
     if (sh_args_nth(args, "stop", MAX_STOPS))
         return sh_usage(cli, sh_fail(err, SH_E_INVALID, "--stop: given more than %d times", MAX_STOPS));
-    int rc = sh_open_model(&o, cli, args, sh_args_at(args, 0), NULL, err);
+    int rc = sh_grammar_from_args(&grammar, args, err);
     if (rc < 0) return rc;
+    if ((rc = sh_open_model(&o, cli, args, sh_args_at(args, 0), NULL, err)) < 0) {
+        sh_grammar_unref(grammar);
+        return rc;
+    }
     sh_engine_opts eo = SH_ENGINE_OPTS_INIT;
     eo.n_slots = 1;
     eo.n_ctx = (uint32_t)sh_args_int(args, "ctx", 0);
@@ -108,9 +115,10 @@ static int run_run(sh_cli *cli, const sh_args *args, sh_err *err)
     if ((rc = sh_read_prompt(&text, cli, args, 1, err)) < 0) goto out;
     if ((rc = prompt_tokens(&ids, &n, o.model, args, &text, err)) < 0) goto out;
     if ((rc = sh_engine_open(&engine, o.model, &eo, err)) < 0) goto out;
-    rc = answer(cli, args, o.model, engine, ids, n, err);
+    rc = answer(cli, args, o.model, engine, ids, n, grammar, err);
 out:
     sh_engine_free(engine);
+    sh_grammar_unref(grammar);
     sh_free(ids);
     sh_buf_clear(&text);
     sh_opened_clear(&o);
@@ -137,6 +145,7 @@ const sh_command sh_cmd_run = {
             {"stop", 0, SH_OPT_STR, "TEXT", "end the answer before TEXT (up to 16 times)", 0, 0, true},
             {"ignore-end", 0, SH_OPT_FLAG, NULL, "go on when the model says that it is done", 0, 0, false},
             {"show-special", 0, SH_OPT_FLAG, NULL, "print control tokens too", 0, 0, false},
+            SH_OPTS_FORM,
             SH_OPTS_SAMPLING,
             SH_OPTS_CONTEXT,
             SH_OPT_TOKENIZER,

@@ -124,6 +124,7 @@ static void request_opts(sh_request_opts *ro, const sh_generate_job *job, receiv
     ro->max_tokens = job->max_tokens;
     ro->stop = job->stop;
     ro->n_stop = job->n_stop;
+    ro->grammar = job->grammar;
     ro->ignore_end = job->ignore_end;
     ro->keep_special = job->keep_special;
     ro->is_reply = job->is_reply;

@@ -95,6 +95,7 @@ typedef struct sh_generate_job {
     uint32_t max_tokens;
     const char *const *stop;
     size_t n_stop;
+    const sh_grammar *grammar; /* borrowed, or NULL */
     bool ignore_end, keep_special;
     bool is_reply; /* the answer to a chat prompt */
     bool silent;   /* nothing is printed, only collected */

@@ -2,6 +2,7 @@
 #include "base/mem.h"
 #include "engine/chat.h"
 #include "server/generate_params.h"
+#include "server/response_format.h"
 
 #define MESSAGES_SCHEMA                                                                                      \
     "{\"type\":\"array\",\"minItems\":1,\"items\":{\"type\":\"object\",\"required\":[\"role\"],"             \
@@ -12,9 +13,6 @@
     "\"properties\":{\"type\":{\"const\":\"text\"},\"text\":{\"type\":\"string\"}}}}]}}}}"
 #define TOOLS_SCHEMA "{\"type\":[\"array\",\"null\"],\"items\":{\"type\":\"object\"}}"
 #define KWARGS_SCHEMA "{\"type\":[\"object\",\"null\"]}"
-#define FORMAT_SCHEMA                                                                                        \
-    "{\"oneOf\":[{\"type\":\"null\"},{\"type\":\"object\",\"required\":[\"type\"],\"properties\":{\"type\":" \
-    "{\"const\":\"text\"}}}]}"
 #define CHOICE_SCHEMA "{\"enum\":[\"auto\",\"none\",null]}"
 
 const sh_field sh_chat_fields[] = {
@@ -29,7 +27,9 @@ const sh_field sh_chat_fields[] = {
     {"tools", SH_FIELD_OTHER, 0, 0, false, true, TOOLS_SCHEMA, "Given to the model's chat template."},
     {"tool_choice", SH_FIELD_OTHER, 0, 0, false, true, CHOICE_SCHEMA,
      "none: the template does not see the tools."},
-    {"response_format", SH_FIELD_OTHER, 0, 0, false, true, FORMAT_SCHEMA, "Only text so far."},
+    {"response_format", SH_FIELD_OTHER, 0, 0, false, true, SH_RESPONSE_FORMAT_SCHEMA,
+     "text, json_object, or json_schema with a schema: the answer then follows it."},
+    SH_FORMAT_FIELDS,
     {"chat_template_kwargs", SH_FIELD_OTHER, 0, 0, false, true, KWARGS_SCHEMA,
      "Further variables of the template, as {\"enable_thinking\": false}."},
     {"add_generation_prompt", SH_FIELD_BOOL, 0, 0, false, true, NULL,
@@ -112,9 +112,8 @@ static bool check_rest(sh_exchange *x)
 {
     const json_t *tools = json_object_get(x->json, "tools"),
                  *choice = json_object_get(x->json, "tool_choice"), *tool;
-    const json_t *format = json_object_get(x->json, "response_format"),
-                 *kwargs = json_object_get(x->json, "chat_template_kwargs");
-    const char *type = json_string_value(json_object_get(format, "type")), *word = json_string_value(choice);
+    const json_t *kwargs = json_object_get(x->json, "chat_template_kwargs");
+    const char *word = json_string_value(choice);
     size_t i;
     if (tools && !json_is_null(tools) && !json_is_array(tools))
         return sh_reply_error(x, 400, "tools", NULL, "'tools': expected a list of objects"), false;
@@ -125,10 +124,6 @@ static bool check_rest(sh_exchange *x)
         !(word && (strcmp(word, "auto") == 0 || strcmp(word, "none") == 0)))
         return sh_reply_error(x, 400, "tool_choice", NULL,
                               "'tool_choice': only \"auto\" and \"none\" are supported"),
-               false;
-    if (format && !json_is_null(format) && !(type && strcmp(type, "text") == 0))
-        return sh_reply_error(x, 400, "response_format", NULL,
-                              "'response_format': only {\"type\": \"text\"} is supported"),
                false;
     if (kwargs && !json_is_null(kwargs) && !json_is_object(kwargs))
         return sh_reply_error(x, 400, "chat_template_kwargs", NULL,
@@ -163,14 +158,16 @@ int sh_api_chat(sh_exchange *x)
     sh_generate_params params = {0};
     sh_prompt prompt = {0};
     json_t *messages = NULL;
+    sh_grammar *grammar = NULL;
     sh_err err = {0};
     bool replied = false;
     int rc = SH_OK;
     if (!(job.model = sh_find_model(x, sh_field_str(x->json, "model", NULL)))) return SH_OK;
-    if (!check_rest(x) || !(messages = read_messages(x))) goto out;
+    if (!check_rest(x) || !sh_format_of_request(x, &grammar) || !(messages = read_messages(x))) goto out;
     if ((rc = sh_generate_params_read(x, &params, &job, &replied)) < 0 || replied) goto out;
     sh_generate_params_stop(&params, &job, sh_chat_stop(job.model->model));
     job.prompts = &prompt;
+    job.request.grammar = grammar;
     job.request.is_reply = !sh_field_bool(x->json, "continue_final_message", false);
     job.request.max_tokens =
         (uint32_t)sh_field_int(x->json, "max_completion_tokens", sh_field_int(x->json, "max_tokens", 0));
@@ -183,6 +180,7 @@ int sh_api_chat(sh_exchange *x)
     rc = SH_OK;
 out:
     json_decref(messages);
+    sh_grammar_unref(grammar);
     sh_free(prompt.ids);
     sh_generate_params_clear(&params);
     return rc;

@@ -2,6 +2,7 @@
 #include "base/mem.h"
 #include "engine/chat.h"
 #include "server/generate_params.h"
+#include "server/response_format.h"
 
 #define PROMPT_SCHEMA                                                                                        \
     "{\"oneOf\":[{\"type\":\"string\"},{\"type\":\"array\",\"minItems\":1,\"maxItems\":16,\"items\":{"       \
@@ -19,6 +20,9 @@ const sh_field sh_completion_fields[] = {
     {"logprobs", SH_FIELD_INT, 0, SH_MAX_TOP_LOGPROBS, false, true, NULL,
      "Give log-probabilities, with this many alternatives."},
     {"echo", SH_FIELD_BOOL, 0, 0, false, true, NULL, "Give the prompt back in front of the answer."},
+    {"response_format", SH_FIELD_OTHER, 0, 0, false, true, SH_RESPONSE_FORMAT_SCHEMA,
+     "As in chat: text, json_object, or json_schema with a schema."},
+    SH_FORMAT_FIELDS,
     {0},
 };
 
@@ -85,11 +89,14 @@ int sh_api_completions(sh_exchange *x)
     sh_job_opts job = {0};
     sh_generate_params params = {0};
     sh_prompt prompts[SH_MAX_CHOICES] = {0};
+    sh_grammar *grammar = NULL;
     sh_err err = {0};
     bool replied = false;
     int rc = SH_OK;
     if (!(job.model = sh_find_model(x, sh_field_str(x->json, "model", NULL)))) return SH_OK;
     if ((rc = sh_generate_params_read(x, &params, &job, &replied)) < 0 || replied) goto out;
+    if (!sh_format_of_request(x, &grammar)) goto out;
+    job.request.grammar = grammar;
     job.request.max_tokens = (uint32_t)sh_field_int(x->json, "max_tokens", 16);
     job.request.n_top_logprobs = (int32_t)sh_field_int(x->json, "logprobs", -1);
     job.prompts = prompts;
@@ -105,6 +112,7 @@ out:
         sh_free(prompts[i].ids);
         sh_buf_clear(&prompts[i].echo);
     }
+    sh_grammar_unref(grammar);
     sh_generate_params_clear(&params);
     return rc;
 }
