@@ -122,14 +122,13 @@ static int put_value(schema_ctx *c, const json_t *v, sh_buf *body)
         schema_quoted(body, json_string_value(v), json_string_length(v));
         break;
     case JSON_INTEGER:
-        sh_buf_printf(body, "\"%" JSON_INTEGER_FORMAT "\" \".0\"?", json_integer_value(v));
+        sh_buf_printf(body, "\"%" JSON_INTEGER_FORMAT "\"", json_integer_value(v));
         break;
     default: {
         sh_buf text = {0};
         if ((rc = sh_json_write(&text, v, 0, c->err)) == SH_OK) {
             bool whole = json_is_real(v) && text.n > 2 && sh_ends_with(text.p, ".0");
             schema_literal(body, text.p, text.n - (whole ? 2 : 0));
-            if (whole) sh_buf_puts(body, " \".0\"?");
         }
         sh_buf_clear(&text);
     }
@@ -592,7 +591,7 @@ static const char common_rules[] =
     "number ::= \"-\"? ([0-9] fraction? ([eE] [-+]? ([0-9]{1,2} | [12] [0-9]{2} | \"30\" [0-7]))? | "
     "[1-9] [0-9]{1,30} fraction? ([eE] [-+]? [0-9]{1,2})?)\n"
     "fraction ::= \".\" [0-9]{1,30}\n"
-    "integer ::= \"-\"? (\"0\" | [1-9] [0-9]{0,30}) \".0\"?\n"
+    "integer ::= \"-\"? (\"0\" | [1-9] [0-9]{0,30})\n"
     "value ::= string | number | object | array | \"true\" | \"false\" | \"null\"\n"
     "object ::= \"{\" ws (member (\",\" ws member)* ws)? \"}\"\n"
     "member ::= string \":\" \" \"? value\n"

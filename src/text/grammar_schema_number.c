@@ -294,7 +294,7 @@ int schema_number(schema_ctx *c, const json_t *schema, bool integer, sh_buf *bod
         rc = put_multiples(c, multiple, &r, &one, possible);
     else
         *possible = integer ? put_integers(&one, &r) : put_numbers(&one, &r);
-    if (*possible) sh_buf_printf(body, "(%s) %s", sh_buf_str(&one).p, integer ? "\".0\"? " : "");
+    if (*possible) sh_buf_printf(body, "(%s) ", sh_buf_str(&one).p);
     if (one.failed) body->failed = true;
     sh_buf_clear(&one);
     return rc;
