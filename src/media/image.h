@@ -66,6 +66,10 @@ typedef struct sh_image_recipe {
  * default. SH_E_UNSUPPORTED: another kind of processor. SH_E_INVALID, SH_E_RANGE: a value that makes no sense. */
 int sh_image_recipe_read(sh_image_recipe *out, const json_t *config, sh_err *err);
 
+/* The same from a model's folder: preprocessor_config.json, or "image_processor" in the newer processor_config.json.
+ * SH_E_NOTFOUND when the folder has neither. */
+int sh_image_recipe_load(sh_image_recipe *out, const char *folder, sh_err *err);
+
 /* Height and width of what sh_image_pixels gives: fixed by the recipe, or that of this image. SH_E_LIMIT when a
  * resized side would be beyond SH_IMAGE_MAX_SIDE. */
 int sh_image_recipe_size(const sh_image_recipe *r, uint32_t img_h, uint32_t img_w, uint32_t *h, uint32_t *w,

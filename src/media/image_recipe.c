@@ -5,9 +5,10 @@
  * "...Fast"); the name before that suffix is the kind. */
 #include <string.h>
 
-#include "base/buf.h"
+#include "base/mem.h"
 #include "codec/json.h"
 #include "media/image.h"
+#include "os/file.h"
 
 typedef struct processor {
     const char *kind;
@@ -159,4 +160,27 @@ int sh_image_recipe_read(sh_image_recipe *out, const json_t *config, sh_err *err
     r.filter = (enum sh_image_filter)filter;
     *out = r;
     return SH_OK;
+}
+
+int sh_image_recipe_load(sh_image_recipe *out, const char *folder, sh_err *err)
+{
+    static const struct {
+        const char *file, *key;
+    } places[] = {{"preprocessor_config.json", NULL}, {"processor_config.json", "image_processor"}};
+    for (size_t i = 0; i < sizeof places / sizeof *places; i++) {
+        json_t *doc = NULL;
+        char *path = sh_path_join(folder, places[i].file);
+        if (!path) return sh_fail_nomem(err, strlen(folder) + 32);
+        bool is_there = sh_file_exists(path);
+        int rc = is_there ? sh_json_read_file(&doc, path, 1 << 20, err) : SH_OK;
+        const json_t *config = places[i].key ? json_object_get(doc, places[i].key) : doc;
+        if (rc == SH_OK && config && (rc = sh_image_recipe_read(out, config, err)) < 0)
+            rc = sh_fail_in(err, rc, "%.150s", path);
+        bool done = rc < 0 || config;
+        json_decref(doc);
+        sh_free(path);
+        if (done) return rc;
+    }
+    return sh_fail(err, SH_E_NOTFOUND,
+                   "%.300s: no preprocessor_config.json (it says how the model wants its pictures)", folder);
 }
