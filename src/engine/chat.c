@@ -201,9 +201,15 @@ const char *sh_chat_stop(const sh_model *m)
 
 int sh_text_encode(const sh_model *m, const char *text, size_t n_text, sh_token **ids, size_t *n, sh_err *err)
 {
+    return sh_spans_encode(m, sh_str_n(text, n_text), NULL, 0, ids, n, err);
+}
+
+int sh_spans_encode(const sh_model *m, sh_str text, const sh_span *spans, size_t n_spans, sh_token **ids,
+                    size_t *n, sh_err *err)
+{
     const sh_tokenizer *t = sh_model_tokenizer(m);
     if (!t) return sh_fail(err, SH_E_UNSUPPORTED, "text needs a tokenizer, and this model has none");
-    int rc = encode_spans(t, sh_str_n(text, n_text), NULL, 0, true, ids, n, err);
+    int rc = encode_spans(t, text, spans, n_spans, true, ids, n, err);
     if (rc < 0 || *n > 0) return rc;
     sh_free(*ids);
     *ids = NULL;

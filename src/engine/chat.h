@@ -19,6 +19,10 @@ int sh_chat_render(const sh_model *m, const sh_chat_input *in, sh_buf *out, sh_e
 /* A stop string that an answer needs besides the end tokens, or NULL: with the plain lines a model would go
  * on and speak for the user. */
 const char *sh_chat_stop(const sh_model *m);
+/* Text for a model to continue, of which the stretches in spans (ascending, disjoint) stay plain: special
+ * tokens are parsed outside them only. BOS and the like as in sh_text_encode. */
+int sh_spans_encode(const sh_model *m, sh_str text, const sh_span *spans, size_t n_spans, sh_token **ids,
+                    size_t *n, sh_err *err);
 /* Plain text for a model to continue: with the tokens that begin every text (BOS), special tokens in it
  * parsed. An empty text is BOS alone; SH_E_INVALID when that leaves no token at all. */
 int sh_text_encode(const sh_model *m, const char *text, size_t n_text, sh_token **ids, size_t *n,

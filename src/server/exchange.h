@@ -60,9 +60,11 @@ int sh_reply_text(sh_exchange *x, int status, const char *content_type, sh_buf *
 /* OpenAI's shape: {"error": {"message", "type", "param", "code"}}. type follows from the status. */
 int sh_reply_error(sh_exchange *x, int status, const char *param, const char *code, const char *fmt, ...)
     SH_PRINTF(5, 6);
-/* The status that fits a library error: NOTFOUND 404, BUSY 429 (with Retry-After), NOMEM and IO 500, CANCELLED 503,
- * any other 400. */
+/* The status that fits a library error: NOTFOUND 404, BUSY 429 (with Retry-After), NOMEM and IO 500,
+ * CANCELLED 503, any other 400. */
 int sh_reply_failure(sh_exchange *x, int rc, const char *param, const sh_err *err);
+/* Paths below /api/ are Ollama's, and errors there have its shape: {"error": message}. */
+bool sh_is_ollama_path(const char *path);
 /* The model a request names; NULL name: the first. NULL after replying 404. */
 const sh_served_model *sh_find_model(sh_exchange *x, const char *name);
 
@@ -77,7 +79,14 @@ int sh_api_health(sh_exchange *x);
 int sh_api_metrics(sh_exchange *x);
 int sh_api_openapi(sh_exchange *x);
 int sh_api_root(sh_exchange *x);
+int sh_api_ollama_generate(sh_exchange *x);
+int sh_api_ollama_chat(sh_exchange *x);
+int sh_api_ollama_tags(sh_exchange *x);
+int sh_api_ollama_ps(sh_exchange *x);
+int sh_api_ollama_show(sh_exchange *x);
+int sh_api_ollama_version(sh_exchange *x);
 
 extern const sh_field sh_chat_fields[], sh_completion_fields[], sh_tokenize_fields[], sh_detokenize_fields[];
+extern const sh_field sh_ollama_generate_fields[], sh_ollama_chat_fields[], sh_ollama_show_fields[];
 
 #endif

@@ -12,7 +12,7 @@ static double pick(const json_t *body, const char *name, double recommended, dou
     return sh_field_num(body, name, recommended >= 0 ? recommended : fallback);
 }
 
-static void read_sampling(sh_sampling *s, const json_t *body, const sh_model *m)
+void sh_generate_sampling(sh_sampling *s, const json_t *body, const sh_model *m)
 {
     sh_model_sampling r;
     uint64_t seed = 0;
@@ -36,10 +36,11 @@ static int bad(sh_exchange *x, bool *replied, const char *param, const char *wha
     return sh_reply_error(x, 400, param, NULL, "'%s': expected %s", param, what);
 }
 
-static int read_stops(sh_exchange *x, sh_generate_params *p, sh_job_opts *job, bool *replied)
+int sh_generate_stops(sh_exchange *x, const json_t *body, sh_generate_params *p, sh_job_opts *job,
+                      bool *replied)
 {
     const char *expected = "a text, or a list of at most 15 texts, none of them empty or with a NUL";
-    const json_t *stop = json_object_get(x->json, "stop");
+    const json_t *stop = json_object_get(body, "stop");
     if (!stop || json_is_null(stop)) return SH_OK;
     bool is_list = json_is_array(stop);
     size_t n = is_list ? json_array_size(stop) : 1;
@@ -109,9 +110,9 @@ int sh_generate_params_read(sh_exchange *x, sh_generate_params *p, sh_job_opts *
     job->request.ignore_end = sh_field_bool(x->json, "ignore_eos", false);
     job->request.deadline_us = (uint64_t)x->server->request_timeout_s * 1000000;
     job->n_per_prompt = (unsigned)sh_field_int(x->json, "n", 1);
-    read_sampling(&job->request.sampling, x->json, job->model->model);
+    sh_generate_sampling(&job->request.sampling, x->json, job->model->model);
     if ((rc = read_stream(x, job, replied)) < 0 || *replied) return rc;
-    if ((rc = read_stops(x, p, job, replied)) < 0 || *replied) return rc;
+    if ((rc = sh_generate_stops(x, x->json, p, job, replied)) < 0 || *replied) return rc;
     return read_bias(x, p, job, replied);
 }
 

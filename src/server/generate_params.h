@@ -101,6 +101,12 @@ typedef struct sh_generate_params {
     sh_logit_bias *bias; /* owned */
 } sh_generate_params;
 
+/* Sampling: what the body says, else what the model recommends, else ours. A seed is drawn when none is
+ * given. */
+void sh_generate_sampling(sh_sampling *s, const json_t *body, const sh_model *m);
+/* "stop" of body, which x->json need not be. */
+int sh_generate_stops(sh_exchange *x, const json_t *body, sh_generate_params *p, sh_job_opts *job,
+                      bool *replied);
 /* Fill job->request, stream, include_usage and n_per_prompt from the body. Returns SH_OK, or replies (then
  * *replied is set). */
 int sh_generate_params_read(sh_exchange *x, sh_generate_params *p, sh_job_opts *job, bool *replied);

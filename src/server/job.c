@@ -1,5 +1,5 @@
 /* job.c - generations behind one HTTP request. */
-#include "server/job.h"
+#include "server/render.h"
 
 #include <sys/epoll.h>
 
@@ -29,6 +29,9 @@ static void choice_done(sh_choice *c, const sh_event *ev)
     c->n_prompt = ev->n_prompt;
     c->n_cached = ev->n_cached;
     c->n_generated = ev->n_generated;
+    c->queue_us = ev->queue_us;
+    c->prefill_us = ev->prefill_us;
+    c->decode_us = ev->decode_us;
     if (ev->error) c->error = *ev->error;
     j->n_done++;
     j->finished = j->n_done == j->n_choices;
@@ -41,10 +44,11 @@ static int job_on_event(void *ud, const sh_event *ev)
     bool last_reference = false;
     pthread_mutex_lock(&j->lock);
     if (ev->kind == SH_EVENT_DONE) choice_done(c, ev);
+    if (ev->kind == SH_EVENT_TOKEN && j->keep_ids) sh_buf_add(&c->ids, &ev->token, sizeof ev->token);
     if (ev->kind != SH_EVENT_PROMPT && !j->gone) {
         if (j->stream) {
-            sh_render_chunk(j, c, ev, &j->out);
-            if (j->finished) sh_render_stream_end(j, &j->out);
+            j->render->chunk(j, c, ev, &j->out);
+            if (j->finished) j->render->end(j, &j->out);
             if (j->out.failed || j->out.n - j->out_off > MAX_WAITING_BYTES) j->gone = true;
         } else {
             sh_buf_add(&c->text, ev->text ? ev->text : "", ev->n_text);
@@ -80,7 +84,9 @@ static sh_job *job_new(sh_exchange *x, const sh_job_opts *o, sh_err *err)
     j->connection = x->connection;
     j->refs = 1;
     j->model = o->model;
+    j->render = o->render ? o->render : &sh_render_openai;
     j->is_chat = o->is_chat;
+    j->keep_ids = o->keep_ids;
     j->stream = o->stream;
     j->include_usage = o->include_usage;
     j->want_logprobs = o->request.n_top_logprobs >= 0;
@@ -120,9 +126,11 @@ int sh_job_start(sh_exchange *x, const sh_job_opts *o, sh_err *err)
         j->choices[i].index = i;
         j->choices[i].n_logprob_text = sh_render_length(p->echo.p, p->echo.n);
         sh_buf_add(&j->choices[i].echo, p->echo.p ? p->echo.p : "", p->echo.n);
+        if (o->keep_ids) sh_buf_add(&j->choices[i].ids, p->ids, p->n * sizeof *p->ids);
         if (rc == SH_OK) rc = sh_buf_ok(&j->choices[i].echo, err);
+        if (rc == SH_OK) rc = sh_buf_ok(&j->choices[i].ids, err);
     }
-    if (j->stream) sh_render_stream_begin(j, &j->out);
+    if (j->stream) j->render->begin(j, &j->out);
     for (unsigned i = 0; i < j->n_choices && rc == SH_OK; i++) {
         sh_choice *c = &j->choices[i];
         sh_request_opts ro = o->request;
@@ -195,7 +203,7 @@ static enum MHD_Result answer_stream(sh_exchange *x)
         MHD_create_response_from_callback(MHD_SIZE_UNKNOWN, 16384, read_stream, x->job, NULL);
     if (!r) return MHD_NO;
     x->status = 200;
-    MHD_add_response_header(r, "Content-Type", "text/event-stream; charset=utf-8");
+    MHD_add_response_header(r, "Content-Type", x->job->render->stream_type);
     MHD_add_response_header(r, "X-Accel-Buffering", "no"); /* nginx would hold events back */
     sh_exchange_common_headers(x, r);
     enum MHD_Result ok = MHD_queue_response(x->connection, 200, r);
@@ -219,7 +227,7 @@ static void compose(sh_exchange *x)
             return;
         }
     }
-    sh_reply_json(x, 200, sh_render_answer(j));
+    sh_reply_json(x, 200, j->render->answer(j));
 }
 
 enum MHD_Result sh_job_answer(sh_exchange *x)
@@ -270,6 +278,7 @@ void sh_job_free(sh_job *j)
         sh_request_free(c->request);
         sh_buf_clear(&c->text);
         sh_buf_clear(&c->echo);
+        sh_buf_clear(&c->ids);
         json_decref(c->logprobs);
     }
     sh_buf_clear(&j->out);

@@ -10,6 +10,7 @@
 #include "server/server_internal.h"
 
 enum { SH_MAX_CHOICES = 16 };
+struct sh_render_ops;
 
 typedef struct sh_choice {
     struct sh_job *job;
@@ -20,6 +21,8 @@ typedef struct sh_choice {
     size_t n_logprob_text; /* completions: characters so far, for text_offset */
     enum sh_finish finish;
     uint32_t n_prompt, n_cached, n_generated;
+    uint64_t queue_us, prefill_us, decode_us;
+    sh_buf ids; /* of sh_token: prompt and answer, when the job keeps them */
     sh_err error;
     bool done;
 } sh_choice;
@@ -32,7 +35,8 @@ typedef struct sh_job {
     pthread_mutex_t lock;
     unsigned refs;
     const sh_served_model *model;
-    bool is_chat, stream, include_usage, want_logprobs, keep_special;
+    const struct sh_render_ops *render;
+    bool is_chat, stream, include_usage, want_logprobs, keep_ids;
     bool suspended, gone, finished;
     uint64_t last_write_us;
     char id[40];
@@ -52,7 +56,9 @@ typedef struct sh_prompt {
 
 typedef struct sh_job_opts {
     const sh_served_model *model;
+    const struct sh_render_ops *render; /* of what API the answer is; NULL: OpenAI's */
     bool is_chat, stream, include_usage;
+    bool keep_ids;            /* sh_choice.ids is filled */
     const sh_prompt *prompts; /* [n_prompts], borrowed for the call */
     unsigned n_prompts,
         n_per_prompt; /* the choices are all answers to the first prompt, then to the second, ... */
@@ -69,13 +75,5 @@ void sh_job_disconnect(
     sh_job *j); /* the connection ended: cancels what still runs, drops the connection's reference */
 void sh_job_cancel(sh_job *j);
 void sh_job_free(sh_job *j); /* watcher only, when refs is 0 */
-
-/* render.c: the API's JSON. Each appends to out. Caller holds job->lock. */
-void sh_render_chunk(sh_job *j, sh_choice *c, const sh_event *ev, sh_buf *out); /* SSE for TOKEN and DONE */
-void sh_render_stream_begin(sh_job *j, sh_buf *out);
-void sh_render_stream_end(sh_job *j, sh_buf *out);
-json_t *sh_render_answer(sh_job *j);
-void sh_render_logprob(sh_job *j, sh_choice *c, const sh_event *ev); /* keeps it in c->logprobs */
-size_t sh_render_length(const char *p, size_t n);                    /* characters of UTF-8 */
 
 #endif

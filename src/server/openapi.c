@@ -48,7 +48,35 @@ static const char schemas[] =
     "\"Health\":{\"type\":\"object\",\"required\":[\"status\"],\"properties\":{\"status\":{\"const\":\"ok\"},"
     "\"version\":{\"type\":\"string\"},\"active\":{\"type\":\"integer\"},"
     "\"waiting\":{\"type\":\"integer\"},\"uptime_seconds\":{\"type\":\"number\"}}},"
-    "\"Description\":{\"type\":\"object\",\"required\":[\"openapi\",\"paths\"]}}";
+    "\"Description\":{\"type\":\"object\",\"required\":[\"openapi\",\"paths\"]},"
+    "\"OllamaError\":{\"type\":\"object\",\"required\":[\"error\"],\"properties\":{\"error\":{\"type\":"
+    "\"string\"}}},"
+    "\"OllamaGenerated\":{\"type\":\"object\",\"required\":[\"model\",\"created_at\",\"response\",\"done\"],"
+    "\"properties\":{\"model\":{\"type\":\"string\"},\"created_at\":{\"type\":\"string\"},\"response\":{"
+    "\"type\":\"string\"},"
+    "\"thinking\":{\"type\":\"string\"},\"done\":{\"type\":\"boolean\"},"
+    "\"done_reason\":{\"enum\":[\"stop\",\"length\",\"load\",\"unload\"]},"
+    "\"context\":{\"type\":\"array\",\"items\":{\"type\":\"integer\"}},\"total_duration\":{\"type\":"
+    "\"integer\"},"
+    "\"load_duration\":{\"type\":\"integer\"},\"prompt_eval_count\":{\"type\":\"integer\"},"
+    "\"prompt_eval_duration\":{\"type\":\"integer\"},\"eval_count\":{\"type\":\"integer\"},"
+    "\"eval_duration\":{\"type\":\"integer\"}}},"
+    "\"OllamaChat\":{\"type\":\"object\",\"required\":[\"model\",\"created_at\",\"message\",\"done\"],"
+    "\"properties\":{"
+    "\"message\":{\"type\":\"object\",\"required\":[\"role\",\"content\"],\"properties\":{\"role\":{"
+    "\"const\":\"assistant\"},"
+    "\"content\":{\"type\":\"string\"},\"thinking\":{\"type\":\"string\"},\"tool_calls\":{\"type\":\"array\"}"
+    "}},"
+    "\"done\":{\"type\":\"boolean\"}}},"
+    "\"OllamaModel\":{\"type\":\"object\",\"required\":[\"details\",\"model_info\",\"capabilities\"],"
+    "\"properties\":{"
+    "\"details\":{\"type\":\"object\"},\"model_info\":{\"type\":\"object\"},\"capabilities\":{\"type\":"
+    "\"array\"}}},"
+    "\"OllamaModels\":{\"type\":\"object\",\"required\":[\"models\"],\"properties\":{\"models\":{\"type\":"
+    "\"array\","
+    "\"items\":{\"type\":\"object\",\"required\":[\"name\",\"model\",\"size\",\"digest\",\"details\"]}}}},"
+    "\"OllamaVersion\":{\"type\":\"object\",\"required\":[\"version\"],\"properties\":{\"version\":{\"type\":"
+    "\"string\"}}}}";
 
 static json_t *ref_to(const char *schema)
 {
@@ -59,11 +87,11 @@ static json_t *ref_to(const char *schema)
     return ref;
 }
 
-static void add_failure(json_t *responses, const char *status, const char *text)
+static void add_failure(const sh_route *r, json_t *responses, const char *status, const char *text)
 {
     json_object_set_new(responses, status,
                         json_pack("{s:s,s:{s:{s:o}}}", "description", text, "content", "application/json",
-                                  "schema", ref_to("Error")));
+                                  "schema", ref_to(sh_is_ollama_path(r->path) ? "OllamaError" : "Error")));
 }
 
 static json_t *responses_of(const sh_route *r)
@@ -73,7 +101,11 @@ static json_t *responses_of(const sh_route *r)
         json_object_set_new(content, "application/json", json_pack("{s:o}", "schema", ref_to(r->answer)));
     else
         json_object_set_new(content, "text/plain", json_pack("{s:{s:s}}", "schema", "type", "string"));
-    if (r->flags & SH_ROUTE_STREAMS)
+    if (r->flags & SH_ROUTE_STREAMS && sh_is_ollama_path(r->path))
+        json_object_set_new(
+            content, "application/x-ndjson",
+            json_pack("{s:{s:s}}", "schema", "description", "Unless stream is false: a JSON object a line."));
+    else if (r->flags & SH_ROUTE_STREAMS)
         /* No type: some tools hold it against the whole text, others against each event. */
         json_object_set_new(
             content, "text/event-stream",
@@ -82,17 +114,17 @@ static json_t *responses_of(const sh_route *r)
                       "last is [DONE]."));
     json_object_set_new(responses, "200",
                         json_pack("{s:s,s:o}", "description", "The answer", "content", content));
-    if (!(r->flags & SH_ROUTE_OPEN)) add_failure(responses, "401", "The bearer token is missing or wrong");
-    add_failure(responses, "403", "The request comes from a web page of another origin");
-    if (r->fields || strchr(r->path, '*')) add_failure(responses, "404", "No such model");
+    if (!(r->flags & SH_ROUTE_OPEN)) add_failure(r, responses, "401", "The bearer token is missing or wrong");
+    add_failure(r, responses, "403", "The request comes from a web page of another origin");
+    if (r->fields || strchr(r->path, '*')) add_failure(r, responses, "404", "No such model");
     if (r->fields) {
-        add_failure(responses, "400", "The request is wrong: message and param say how");
-        add_failure(responses, "413", "The body is too large");
+        add_failure(r, responses, "400", "The request is wrong: message and param say how");
+        add_failure(r, responses, "413", "The body is too large");
     }
     if (r->flags & SH_ROUTE_STREAMS) {
-        add_failure(responses, "429", "The queue is full; Retry-After says when to come back");
-        add_failure(responses, "500", "The generation failed");
-        add_failure(responses, "503", "The server is stopping");
+        add_failure(r, responses, "429", "The queue is full; Retry-After says when to come back");
+        add_failure(r, responses, "500", "The generation failed");
+        add_failure(r, responses, "503", "The server is stopping");
     }
     return responses;
 }

@@ -1,6 +1,6 @@
 /* render.c - generations in the JSON of OpenAI's API: whole answers and server-sent events. */
 #include "codec/json.h"
-#include "server/job.h"
+#include "server/render.h"
 
 static const char *finish_name(enum sh_finish f)
 {
@@ -14,8 +14,7 @@ size_t sh_render_length(const char *p, size_t n)
     return count;
 }
 
-/* A JSON string of any bytes (token ids need not spell whole characters): what is no UTF-8 becomes U+FFFD. */
-static json_t *text_of(const char *p, size_t n)
+json_t *sh_render_text(const char *p, size_t n)
 {
     json_t *text = json_stringn(p ? p : "", n);
     if (text) return text;
@@ -37,10 +36,10 @@ static json_t *token_entry(const sh_job *j, sh_token id, float logprob)
     for (size_t i = 0; i < len; i++) json_array_append_new(list, json_integer((unsigned char)bytes[i]));
     /* JSON has no infinity: a token that cannot be drawn gets OpenAI's own floor. */
     double lp = logprob > -9999.0f ? (double)logprob : -9999.0;
-    return json_pack("{s:o,s:f,s:o}", "token", text_of(bytes, len), "logprob", lp, "bytes", list);
+    return json_pack("{s:o,s:f,s:o}", "token", sh_render_text(bytes, len), "logprob", lp, "bytes", list);
 }
 
-static json_t *chat_logprob(const sh_job *j, const sh_event *ev)
+json_t *sh_render_token_logprob(const sh_job *j, const sh_event *ev)
 {
     json_t *entry = token_entry(j, ev->token, ev->logprob), *top = json_array();
     for (uint32_t i = 0; i < ev->n_top; i++)
@@ -76,7 +75,7 @@ void sh_render_logprob(sh_job *j, sh_choice *c, const sh_event *ev)
     if (!j->want_logprobs || ev->kind != SH_EVENT_TOKEN) return;
     if (!c->logprobs) c->logprobs = j->is_chat ? json_array() : empty_lists();
     if (j->is_chat)
-        json_array_append_new(c->logprobs, chat_logprob(j, ev));
+        json_array_append_new(c->logprobs, sh_render_token_logprob(j, ev));
     else
         add_to_lists(c->logprobs, j, c, ev);
 }
@@ -118,7 +117,7 @@ static void send_choice(sh_job *j, json_t *choice, sh_buf *out)
     send_event(out, doc);
 }
 
-void sh_render_stream_begin(sh_job *j, sh_buf *out)
+static void openai_begin(sh_job *j, sh_buf *out)
 {
     for (unsigned i = 0; i < j->n_choices; i++) {
         if (j->is_chat)
@@ -129,7 +128,7 @@ void sh_render_stream_begin(sh_job *j, sh_buf *out)
         else if (j->choices[i].echo.n)
             send_choice(j,
                         json_pack("{s:i,s:o,s:n,s:n}", "index", (int)i, "text",
-                                  text_of(j->choices[i].echo.p, j->choices[i].echo.n), "logprobs",
+                                  sh_render_text(j->choices[i].echo.p, j->choices[i].echo.n), "logprobs",
                                   "finish_reason"),
                         out);
     }
@@ -138,7 +137,7 @@ void sh_render_stream_begin(sh_job *j, sh_buf *out)
 static json_t *logprobs_of_event(sh_job *j, sh_choice *c, const sh_event *ev)
 {
     if (!j->want_logprobs || ev->kind != SH_EVENT_TOKEN) return json_null();
-    if (j->is_chat) return json_pack("{s:[o],s:n}", "content", chat_logprob(j, ev), "refusal");
+    if (j->is_chat) return json_pack("{s:[o],s:n}", "content", sh_render_token_logprob(j, ev), "refusal");
     json_t *lists = empty_lists();
     add_to_lists(lists, j, c, ev);
     return lists;
@@ -151,7 +150,7 @@ static void send_error(const sh_choice *c, sh_buf *out)
                               "param", "code"));
 }
 
-void sh_render_chunk(sh_job *j, sh_choice *c, const sh_event *ev, sh_buf *out)
+static void openai_chunk(sh_job *j, sh_choice *c, const sh_event *ev, sh_buf *out)
 {
     bool carries = ev->n_text || (j->want_logprobs && ev->kind == SH_EVENT_TOKEN);
     if (carries) {
@@ -185,7 +184,7 @@ void sh_render_chunk(sh_job *j, sh_choice *c, const sh_event *ev, sh_buf *out)
                     out);
 }
 
-void sh_render_stream_end(sh_job *j, sh_buf *out)
+static void openai_end(sh_job *j, sh_buf *out)
 {
     if (j->include_usage) {
         json_t *doc = envelope(j, j->is_chat ? "chat.completion.chunk" : "text_completion", json_array());
@@ -201,7 +200,7 @@ static json_t *choice_of(sh_job *j, sh_choice *c)
     const char *reason = finish_name(c->finish);
     if (j->is_chat) {
         if (c->logprobs) logprobs = json_pack("{s:o,s:n}", "content", logprobs, "refusal");
-        json_t *text = c->text.failed ? NULL : text_of(c->text.p, c->text.n);
+        json_t *text = c->text.failed ? NULL : sh_render_text(c->text.p, c->text.n);
         return json_pack("{s:i,s:{s:s,s:o,s:n},s:o,s:s}", "index", (int)c->index, "message", "role",
                          "assistant", "content", text, "refusal", "logprobs", logprobs, "finish_reason",
                          reason);
@@ -209,13 +208,13 @@ static json_t *choice_of(sh_job *j, sh_choice *c)
     sh_buf whole = {0};
     sh_buf_add(&whole, c->echo.p ? c->echo.p : "", c->echo.n);
     sh_buf_add(&whole, c->text.p ? c->text.p : "", c->text.n);
-    json_t *text = whole.failed || c->text.failed ? NULL : text_of(whole.p, whole.n);
+    json_t *text = whole.failed || c->text.failed ? NULL : sh_render_text(whole.p, whole.n);
     sh_buf_clear(&whole);
     return json_pack("{s:i,s:o,s:o,s:s}", "index", (int)c->index, "text", text, "logprobs", logprobs,
                      "finish_reason", reason);
 }
 
-json_t *sh_render_answer(sh_job *j)
+static json_t *openai_answer(sh_job *j)
 {
     json_t *choices = json_array();
     for (unsigned i = 0; i < j->n_choices; i++) json_array_append_new(choices, choice_of(j, &j->choices[i]));
@@ -227,3 +226,10 @@ json_t *sh_render_answer(sh_job *j)
     if (doc) json_object_set_new(doc, "usage", usage_of(j));
     return doc;
 }
+
+const sh_render_ops sh_render_openai = {.stream_type = "text/event-stream; charset=utf-8",
+                                        .heartbeat = ": still working\n\n",
+                                        .begin = openai_begin,
+                                        .chunk = openai_chunk,
+                                        .end = openai_end,
+                                        .answer = openai_answer};

@@ -39,6 +39,11 @@ static void quote_or_null(sh_buf *out, const char *text)
         sh_buf_puts(out, "null");
 }
 
+bool sh_is_ollama_path(const char *path)
+{
+    return path && sh_starts_with(path, "/api/");
+}
+
 int sh_reply_error(sh_exchange *x, int status, const char *param, const char *code, const char *fmt, ...)
 {
     char message[512];
@@ -54,6 +59,12 @@ int sh_reply_error(sh_exchange *x, int status, const char *param, const char *co
     /* Quoted here, not by jansson: the message may hold bytes of the request that are no UTF-8, or be cut
      * within a character. */
     sh_buf text = {0};
+    if (sh_is_ollama_path(x->path)) {
+        sh_buf_puts(&text, "{\"error\":");
+        quote_or_null(&text, message);
+        sh_buf_puts(&text, "}");
+        return sh_reply_text(x, status, "application/json", &text);
+    }
     sh_buf_puts(&text, "{\"error\":{\"message\":");
     quote_or_null(&text, message);
     sh_buf_printf(&text, ",\"type\":\"%s\",\"param\":", type);

@@ -7,7 +7,7 @@
 #include <unistd.h>
 
 #include "os/clock.h"
-#include "server/job.h"
+#include "server/render.h"
 
 enum { TICK_MS = 1000, HEARTBEAT_US = 15 * 1000 * 1000 };
 
@@ -34,7 +34,7 @@ static void heartbeat(sh_job *j, uint64_t now)
 {
     pthread_mutex_lock(&j->lock);
     if (j->stream && j->suspended && j->connection && now - j->last_write_us > HEARTBEAT_US) {
-        sh_buf_puts(&j->out, ": still working\n\n");
+        sh_buf_puts(&j->out, j->render->heartbeat);
         j->suspended = false;
         MHD_resume_connection(j->connection);
     }
