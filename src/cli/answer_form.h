@@ -8,7 +8,13 @@
 
 #define SH_OPTS_FORM                                                                                         \
     {"grammar", 0, SH_OPT_FILE, "FILE", "the answer follows this GBNF grammar", 0, 0, false},                \
-        {"json-schema", 0, SH_OPT_STR, "FILE|JSON", "the answer is JSON that satisfies this schema", 0, 0,   \
+        {"json-schema",                                                                                      \
+         0,                                                                                                  \
+         SH_OPT_STR,                                                                                         \
+         "SCHEMA",                                                                                           \
+         "the answer is JSON of this schema (a file, or itself)",                                            \
+         0,                                                                                                  \
+         0,                                                                                                  \
          false},                                                                                             \
     {                                                                                                        \
         "format", 0, SH_OPT_CHOICE, "text|json", "json: the answer is a JSON object", 0, 0, false            \
