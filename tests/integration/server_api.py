@@ -144,7 +144,7 @@ def test_errors(s):
     error("bad role", 400, "messages", *post, {"messages": [{"role": "king", "content": "x"}]})
     error("image part", 400, "messages", *post, {"messages": [{"role": "user", "content": [{"type": "image_url", "image_url": {"url": "x"}}]}]})
     for field, value in (("temperature", 3), ("temperature", "hot"), ("top_p", 1.5), ("n", 0), ("max_tokens", 0), ("stop", [""]), ("stop", 5), ("stop", "a\0b"), ("stop", ["x"] * 16), ("seed", 0.5), ("seed", 1e30), ("n", 17),
-                         ("logit_bias", {"x": 1}), ("logit_bias", []), ("stream_options", 1), ("top_logprobs", 2), ("response_format", {"type": "json_object"}),
+                         ("logit_bias", {"x": 1}), ("logit_bias", []), ("stream_options", 1), ("top_logprobs", 2), ("response_format", {"type": "yaml"}),
                          ("tools", {}), ("stream", "yes")):
         error(f"bad {field} {value!r}", 400, field, *post, {"messages": FOX, field: value})
     error("unknown model", 404, "model", *post, {"messages": FOX, "model": "nope"})
