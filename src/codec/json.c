@@ -94,6 +94,17 @@ int sh_json_read_file(json_t **out, const char *path, size_t max_bytes, sh_err *
     return rc;
 }
 
+int sh_json_read_in(json_t **out, const char *folder, const char *name, size_t max_bytes, sh_err *err)
+{
+    int rc = SH_OK;
+    char *path = sh_path_join(folder, name);
+    *out = NULL;
+    if (!path) return sh_fail_nomem(err, strlen(folder) + strlen(name));
+    if (sh_file_exists(path)) rc = sh_json_read_file(out, path, max_bytes, err);
+    sh_free(path);
+    return rc;
+}
+
 /* The value of key when it counts: NULL when absent or null. */
 static const json_t *look_up(const json_t *obj, const char *key)
 {

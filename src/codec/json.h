@@ -18,6 +18,8 @@
  * SH_E_CORRUPT for ill-formed text, SH_E_LIMIT for depth. The value is owned (json_decref). */
 int sh_json_parse(json_t **out, const char *p, size_t n, const char *where, sh_err *err);
 int sh_json_read_file(json_t **out, const char *path, size_t max_bytes, sh_err *err);
+/* The file `name` of a folder; *out is NULL when it is not there. */
+int sh_json_read_in(json_t **out, const char *folder, const char *name, size_t max_bytes, sh_err *err);
 /* Append the value's text: compact, on one line, keys in the order they were set. Of jansson's flags JSON_INDENT(n),
  * JSON_SORT_KEYS and JSON_ENSURE_ASCII are honoured. A real has 15 digits, or 16 or 17 when only those read back equal
  * ("0.7", "100.0"). SH_E_NOMEM; SH_E_LIMIT beyond 1000 levels; out then ends with part of the text. */

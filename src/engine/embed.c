@@ -16,7 +16,7 @@ struct sh_embedder {
     sh_model *m;
     sh_forward *forward;
     uint32_t dim, max_tokens;
-    enum sh_pooling pooling;
+    bool takes_first_row; /* else the mean of all */
     bool unit_length;
     json_t *prompts;
     char *default_prompt;
@@ -26,38 +26,31 @@ struct sh_embedder {
 
 /* ---- the model's own files ---- */
 
-static int read_json(const char *folder, const char *name, json_t **out, sh_err *err)
-{
-    int rc = SH_OK;
-    char *path = sh_path_join(folder, name);
-    *out = NULL;
-    if (!path) return sh_fail_nomem(err, strlen(name));
-    if (sh_file_exists(path)) rc = sh_json_read_file(out, path, MAX_JSON_BYTES, err);
-    sh_free(path);
-    return rc;
-}
-
 static int read_pooling(sh_embedder *e, const char *folder, sh_err *err)
 {
     static const char *const others[] = {"pooling_mode_max_tokens", "pooling_mode_mean_sqrt_len_tokens",
                                          "pooling_mode_weightedmean_tokens", "pooling_mode_lasttoken"};
     json_t *json = NULL;
-    bool cls = false, other = false;
-    int rc = read_json(folder, "1_Pooling/config.json", &json, err);
+    bool cls = false, mean = true, other = false;
+    int rc = sh_json_read_in(&json, folder, "1_Pooling/config.json", MAX_JSON_BYTES, err);
     if (rc == SH_OK && json) rc = sh_json_get_bool(json, "pooling_mode_cls_token", &cls, err);
+    if (rc == SH_OK && json) rc = sh_json_get_bool(json, "pooling_mode_mean_tokens", &mean, err);
     for (size_t i = 0; json && rc == SH_OK && i < sizeof others / sizeof others[0]; i++) {
         rc = sh_json_get_bool(json, others[i], &other, err);
         if (rc == SH_OK && other) rc = sh_fail(err, SH_E_UNSUPPORTED, "%s is not supported", others[i]);
     }
+    if (rc == SH_OK && json && cls == mean)
+        rc = sh_fail(err, SH_E_UNSUPPORTED,
+                     "expected one of pooling_mode_cls_token and pooling_mode_mean_tokens");
     json_decref(json);
-    e->pooling = cls ? SH_POOLING_CLS : SH_POOLING_MEAN;
+    e->takes_first_row = cls;
     return rc < 0 ? sh_fail_in(err, rc, "1_Pooling/config.json") : SH_OK;
 }
 
 static int read_modules(sh_embedder *e, const char *folder, sh_err *err)
 {
     json_t *json = NULL;
-    int rc = read_json(folder, "modules.json", &json, err);
+    int rc = sh_json_read_in(&json, folder, "modules.json", MAX_JSON_BYTES, err);
     if (json) e->unit_length = false;
     for (size_t i = 0; i < json_array_size(json); i++) {
         const char *type = json_string_value(json_object_get(json_array_get(json, i), "type"));
@@ -75,7 +68,7 @@ static int read_limits(sh_embedder *e, const char *folder, sh_err *err)
 {
     json_t *json = NULL;
     int64_t most = e->max_tokens;
-    int rc = read_json(folder, "sentence_bert_config.json", &json, err);
+    int rc = sh_json_read_in(&json, folder, "sentence_bert_config.json", MAX_JSON_BYTES, err);
     if (rc == SH_OK && json) rc = sh_json_get_int(json, "max_seq_length", &most, 2, 1 << 20, err);
     if (rc == SH_OK && most < e->max_tokens) e->max_tokens = (uint32_t)most;
     json_decref(json);
@@ -85,7 +78,7 @@ static int read_limits(sh_embedder *e, const char *folder, sh_err *err)
 static int read_prompts(sh_embedder *e, const char *folder, sh_err *err)
 {
     json_t *json = NULL;
-    int rc = read_json(folder, "config_sentence_transformers.json", &json, err);
+    int rc = sh_json_read_in(&json, folder, "config_sentence_transformers.json", MAX_JSON_BYTES, err);
     const char *name = json_string_value(json_object_get(json, "default_prompt_name"));
     e->prompts = json_incref(json_object_get(json, "prompts"));
     if (rc == SH_OK && name && !(e->default_prompt = sh_strdup(name))) rc = sh_fail_nomem(err, strlen(name));
@@ -104,11 +97,7 @@ int sh_embedder_open(sh_embedder **out, sh_model *m, const char *path, sh_err *e
                        hp->arch->name);
     sh_embedder *e = sh_new(sizeof *e, err);
     if (!e) return SH_E_NOMEM;
-    *e = (sh_embedder){.m = m,
-                       .dim = hp->n_embd,
-                       .max_tokens = hp->n_ctx_train,
-                       .pooling = SH_POOLING_MEAN,
-                       .unit_length = true};
+    *e = (sh_embedder){.m = m, .dim = hp->n_embd, .max_tokens = hp->n_ctx_train, .unit_length = true};
     if (path && sh_file_is_dir(path) &&
         ((rc = read_pooling(e, path, err)) < 0 || (rc = read_modules(e, path, err)) < 0 ||
          (rc = read_limits(e, path, err)) < 0 || (rc = read_prompts(e, path, err)) < 0))
@@ -169,15 +158,15 @@ static int find_prompt(const sh_embedder *e, const char *name, const char **prom
                    known[0] ? known : "none");
 }
 
-/* Sums in row order and in float, each multiplied by 1/n once: no order that threads could change. */
+/* One thread, rows in order: the same bits whatever else is in the batch. */
 static void pool_rows(const sh_embedder *e, const float *rows, uint32_t n, float *out)
 {
     const size_t dim = e->dim;
     double squares = 0;
     memcpy(out, rows, dim * sizeof *out);
-    for (uint32_t t = 1; t < n && e->pooling == SH_POOLING_MEAN; t++)
+    for (uint32_t t = 1; t < n && !e->takes_first_row; t++)
         for (size_t i = 0; i < dim; i++) out[i] = out[i] + rows[t * dim + i];
-    for (size_t i = 0; i < dim && e->pooling == SH_POOLING_MEAN; i++) out[i] = out[i] / (float)n;
+    for (size_t i = 0; i < dim && !e->takes_first_row; i++) out[i] = out[i] / (float)n;
     if (!e->unit_length) return;
     for (size_t i = 0; i < dim; i++) squares += (double)out[i] * (double)out[i];
     const double length = sqrt(squares) > 1e-12 ? sqrt(squares) : 1e-12;

@@ -168,17 +168,13 @@ int sh_image_recipe_load(sh_image_recipe *out, const char *folder, sh_err *err)
         const char *file, *key;
     } places[] = {{"preprocessor_config.json", NULL}, {"processor_config.json", "image_processor"}};
     for (size_t i = 0; i < sizeof places / sizeof *places; i++) {
-        json_t *doc = NULL;
-        char *path = sh_path_join(folder, places[i].file);
-        if (!path) return sh_fail_nomem(err, strlen(folder) + 32);
-        bool is_there = sh_file_exists(path);
-        int rc = is_there ? sh_json_read_file(&doc, path, 1 << 20, err) : SH_OK;
+        json_t *doc;
+        int rc = sh_json_read_in(&doc, folder, places[i].file, 1 << 20, err);
         const json_t *config = places[i].key ? json_object_get(doc, places[i].key) : doc;
         if (rc == SH_OK && config && (rc = sh_image_recipe_read(out, config, err)) < 0)
-            rc = sh_fail_in(err, rc, "%.150s", path);
-        bool done = rc < 0 || config;
+            rc = sh_fail_in(err, rc, "%.150s/%s", folder, places[i].file);
+        const bool done = rc < 0 || config;
         json_decref(doc);
-        sh_free(path);
         if (done) return rc;
     }
     return sh_fail(err, SH_E_NOTFOUND,

@@ -72,16 +72,13 @@ int sh_mel_recipe_load(sh_mel_recipe *r, const char *folder, sh_err *err)
 {
     static const char *const names[] = {"preprocessor_config.json", "processor_config.json"};
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
-        json_t *doc = NULL;
-        char *path = sh_path_join(folder, names[i]);
-        if (!path) return sh_fail_nomem(err, strlen(folder) + 32);
-        bool is_there = sh_file_exists(path);
-        int rc = is_there ? sh_json_read_file(&doc, path, MAX_FILE_BYTES, err) : SH_OK;
-        if (rc == SH_OK && is_there && (rc = sh_mel_recipe_read(r, doc, err)) < 0)
-            sh_fail_in(err, rc, "%s", path);
+        json_t *doc;
+        int rc = sh_json_read_in(&doc, folder, names[i], MAX_FILE_BYTES, err);
+        if (rc < 0) return rc;
+        if (!doc) continue;
+        if ((rc = sh_mel_recipe_read(r, doc, err)) < 0) sh_fail_in(err, rc, "%s/%s", folder, names[i]);
         json_decref(doc);
-        sh_free(path);
-        if (is_there) return rc;
+        return rc;
     }
     return sh_fail(err, SH_E_NOTFOUND, "%s: no %s, which a model for speech has", folder, names[0]);
 }

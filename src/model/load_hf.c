@@ -10,18 +10,6 @@
 
 enum { MAX_JSON_BYTES = 16 << 20 };
 
-/* The JSON file `name` of a folder; *out NULL when it is not there. */
-static int read_json(const char *folder, const char *name, json_t **out, sh_err *err)
-{
-    int rc = SH_OK;
-    char *path = sh_path_join(folder, name);
-    *out = NULL;
-    if (!path) return sh_fail_nomem(err, strlen(name));
-    if (sh_file_exists(path)) rc = sh_json_read_file(out, path, MAX_JSON_BYTES, err);
-    sh_free(path);
-    return rc;
-}
-
 /* ---- ends of an answer ---- */
 
 static sh_token token_of(const sh_model *m, const json_t *v)
@@ -50,7 +38,9 @@ static int take_ends(sh_model *m, const json_t *config, sh_err *err)
 
 static int take_sampling(sh_model *m, const json_t *config, sh_err *err)
 {
-    const struct { const char *key; double *value;
+    const struct {
+        const char *key;
+        double *value;
     } keys[] = {
         {"temperature", &m->sampling.temperature},
         {"top_k", &m->sampling.top_k},
@@ -97,7 +87,7 @@ static int load_template(sh_model *m, const char *folder, sh_err *err)
     }
     for (size_t i = 0; i < 2 && rc == SH_OK && !m->template_text; i++) {
         json_t *config = NULL;
-        rc = read_json(folder, holders[i], &config, err);
+        rc = sh_json_read_in(&config, folder, holders[i], MAX_JSON_BYTES, err);
         const char *found = rc == SH_OK ? template_of(config) : NULL;
         if (found) rc = sh_load_template(m, found, strlen(found), err);
         json_decref(config);
@@ -123,14 +113,15 @@ static int load_tokenizer(sh_model *m, const char *folder, const json_t *config,
 int sh_load_hf(sh_model *m, const char *folder, const char *weights, const sh_model_opts *opts, sh_err *err)
 {
     json_t *config = NULL, *generation = NULL;
-    int rc = read_json(folder, "config.json", &config, err);
+    int rc = sh_json_read_in(&config, folder, "config.json", MAX_JSON_BYTES, err);
     if (rc < 0) goto out;
     if (!config) {
         rc = sh_fail(err, SH_E_NOTFOUND, "%s: no config.json", folder);
         goto out;
     }
     if ((rc = sh_hf_config_read(&m->hp, config, m->arena, err)) < 0) goto out;
-    if ((rc = read_json(folder, "generation_config.json", &generation, err)) < 0) goto out;
+    if ((rc = sh_json_read_in(&generation, folder, "generation_config.json", MAX_JSON_BYTES, err)) < 0)
+        goto out;
     if ((rc = load_tokenizer(m, folder, config, generation, opts, err)) < 0) goto out;
     if (generation && (rc = take_sampling(m, generation, err)) < 0) goto out;
     if ((rc = load_template(m, folder, err)) < 0) goto out;
