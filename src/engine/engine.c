@@ -283,7 +283,7 @@ int sh_engine_open(sh_engine **out, sh_model *m, const sh_engine_opts *opts, sh_
     const sh_engine_opts usual = SH_ENGINE_OPTS_INIT;
     const sh_engine_opts *o = opts ? opts : &usual;
     int rc = engine_check_opts(o, err);
-    if (rc < 0) return rc;
+    if (rc < 0 || (rc = sh_kind_need_text(sh_model_hparams(m), err)) < 0) return rc;
     sh_engine *e = sh_new(sizeof *e, err);
     if (!e) return SH_E_NOMEM;
     e->model = m;

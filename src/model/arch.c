@@ -33,7 +33,7 @@
     .rotary_fraction = 1
 #define TOWER_FLAGS (BIAS_ALL | SH_ARCH_BIDIRECTIONAL | SH_ARCH_NO_OUTPUT)
 #define VISION                                                                                               \
-    TOWER_LIKE, .flags = TOWER_FLAGS, .input = SH_INPUT_PATCHES, .pooling = SH_POOLING_CLS, .n_prefix = 1,   \
+    TOWER_LIKE, .flags = TOWER_FLAGS, .input = SH_INPUT_PATCHES, .n_prefix = 1,   \
         .gguf_names = {sh_names_gguf_vision}
 /* What the reference's configuration classes assume. */
 #define VISION_DEFAULTS                                                                                      \
@@ -140,12 +140,11 @@ static const sh_arch archs[] = {
      .defaults = "{" VISION_DEFAULTS ", \"patch_size\": 16, \"layer_norm_eps\": 1e-12}",
      .hf_extra = sh_hf_beit},
     {TOWER_LIKE, .name = "clip", .hf_type = "clip_text_model", .flags = BIAS_ALL | SH_ARCH_NO_OUTPUT,
-     .pooling = SH_POOLING_EOS, .activation = SH_ACTIVATION_GELU_QUICK, .hf_names = {sh_names_clip_text},
+     .activation = SH_ACTIVATION_GELU_QUICK, .hf_names = {sh_names_clip_text},
      .gguf_names = {sh_names_gguf_text_tower, sh_names_gguf},
      .defaults = "{\"vocab_size\": 49408, \"hidden_size\": 512, \"num_hidden_layers\": 12, "
                  "\"num_attention_heads\": 8, \"intermediate_size\": 2048, \"max_position_embeddings\": 77, "
-                 "\"layer_norm_eps\": 1e-5, \"eos_token_id\": 49407}",
-     .hf_extra = sh_hf_clip_text},
+                 "\"layer_norm_eps\": 1e-5}"},
     {VISION, .name = "clip_vision", .hf_type = "clip_vision_model",
      .flags =
          TOWER_FLAGS | SH_ARCH_EMBED_NORM | SH_ARCH_NO_FINAL_NORM | SH_ARCH_NO_PATCH_BIAS | SH_ARCH_POOL_NORM,
@@ -153,13 +152,13 @@ static const sh_arch archs[] = {
      .defaults = "{" VISION_DEFAULTS ", \"patch_size\": 32, \"layer_norm_eps\": 1e-5}",
      .hf_extra = sh_hf_vision},
     {TOWER_LIKE, .name = "siglip", .hf_type = "siglip_text_model", .flags = TOWER_FLAGS,
-     .pooling = SH_POOLING_LAST, .activation = SH_ACTIVATION_GELU_TANH, .hf_names = {sh_names_siglip_text},
+     .activation = SH_ACTIVATION_GELU_TANH, .hf_names = {sh_names_siglip_text},
      .gguf_names = {sh_names_gguf_text_tower, sh_names_gguf},
      .defaults = "{\"vocab_size\": 32000, \"hidden_size\": 768, \"num_hidden_layers\": 12, "
                  "\"num_attention_heads\": 12, \"intermediate_size\": 3072, \"max_position_embeddings\": 64, "
                  "\"layer_norm_eps\": 1e-6}"},
     {VISION, .name = "siglip_vision", .hf_type = "siglip_vision_model", .flags = TOWER_FLAGS | SH_ARCH_PROBE,
-     .pooling = SH_POOLING_NONE, .n_prefix = 0, .activation = SH_ACTIVATION_GELU_TANH,
+     .n_prefix = 0, .activation = SH_ACTIVATION_GELU_TANH,
      .hf_names = {sh_names_siglip_vision},
      .defaults = "{" VISION_DEFAULTS ", \"patch_size\": 16, \"layer_norm_eps\": 1e-6}",
      .hf_extra = sh_hf_vision},

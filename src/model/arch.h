@@ -154,7 +154,6 @@ typedef struct sh_arch {
     enum sh_window_rule window;
     uint32_t window_period;
     enum sh_input input;
-    enum sh_pooling pooling; /* when the files do not say */
     uint32_t n_prefix;       /* class tokens before the patches */
     const sh_name *hf_names[2]; /* ended by stem NULL; the first list with a name for a slot decides, all its
                                    names are tried */

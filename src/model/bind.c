@@ -59,14 +59,13 @@ const sh_tensor *bind_find(binder *b, enum sh_slot slot, uint32_t layer, uint32_
     for (size_t i = 0;; i++) {
         const sh_name *n = sh_arch_name(b->arch, b->opts->is_gguf, slot, i);
         if (!n) break;
-        char candidate[BIND_MAX_NAME];
+        char candidate[BIND_MAX_NAME], old[BIND_MAX_NAME];
         compose(b, candidate, n->stem, layer, expert, n->bare ? "" : suffix);
         const sh_tensor *t = look_up(b, candidate, true);
         if (!t && !b->opts->is_gguf &&
-            sh_ends_with(n->stem, "LayerNorm")) { /* as TensorFlow called them: old BERTs */
-            compose(b, candidate, n->stem, layer, expert, strcmp(suffix, ".weight") ? ".beta" : ".gamma");
-            if (!(t = look_up(b, candidate, true)) && !i)
-                compose(b, candidate, n->stem, layer, expert, suffix);
+            sh_ends_with(n->stem, "LayerNorm")) { /* old BERTs, as TensorFlow has them */
+            compose(b, old, n->stem, layer, expert, strcmp(suffix, ".weight") ? ".beta" : ".gamma");
+            t = look_up(b, old, true);
         }
         if (!t && i) continue;
         memcpy(text, candidate, BIND_MAX_NAME);
@@ -362,8 +361,7 @@ static bool is_harmless(const binder *b, const char *name)
                                           ".attn.masked_bias",       ".attention.bias",
                                           ".attention.masked_bias",  ".attn.causal_mask",
                                           ".attn_rot_embd.weight",   "position_ids",
-                                          "relative_position_index", "embed_positions._float_tensor",
-                                          "pooler.dense.weight",     "pooler.dense.bias"};
+                                          "relative_position_index", "embed_positions._float_tensor"};
     for (size_t i = 0; i < sizeof endings / sizeof endings[0]; i++)
         if (sh_ends_with(name, endings[i])) return true;
     if (b->naming == NAMES_IN_OUTER && !sh_starts_with(name, b->outer))

@@ -270,6 +270,9 @@ static int open_source(converter *c, sh_runtime *rt, const char *in, const sh_co
     mo.tokenizer_path = o->tokenizer_path;
     int rc = sh_model_open(&c->m, rt, in, &mo, err);
     if (rc < 0) return rc;
+    if (!sh_kind_can_run(&c->m->hp) || !sh_kind_has_cache(&c->m->hp))
+        return sh_fail(err, SH_E_UNSUPPORTED, "%s: %s models cannot be written as GGUF yet", in,
+                       c->m->hp.arch->name);
     if (!c->m->tensors || !sh_tensors_count(c->m->tensors))
         return sh_fail(err, SH_E_NOTFOUND, "%s: no weights to convert", in);
     size_t n = sh_tensors_count(c->m->tensors);

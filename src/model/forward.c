@@ -12,9 +12,6 @@
 int sh_forward_open(sh_forward **out, const sh_model *m, uint32_t max_tokens, sh_err *err)
 {
     if (!m->w.layers) return sh_fail(err, SH_E_INVALID, "the model was opened without its weights");
-    if (m->hp.n_cross || m->hp.input != SH_INPUT_TOKENS)
-        return sh_fail(err, SH_E_UNSUPPORTED, "%s models cannot be computed yet, only described",
-                       m->hp.arch->name);
     if (!max_tokens || max_tokens > 1u << 20)
         return sh_fail(err, SH_E_INVALID, "batch of %u tokens (expected 1 to %u)", max_tokens, 1u << 20);
     sh_forward *f = sh_new(sizeof *f, err);
@@ -213,7 +210,6 @@ static void branch_end_rows(void *ud, size_t begin, size_t end, size_t i_worker)
             float *y = e->y[i] + t * f->s_embd;
             if (e->bias[i]) f->k->add(y, e->bias[i], n);
             if (i == 0 && e->post->gain && !after) sh_forward_norm(f, y, y, e->post, n);
-            for (size_t j = 0; i == 0 && e->scale && j < n; j++) y[j] = y[j] * e->scale[j];
             if (f->hp->residual_scale != 1)
                 f->k->mul_add(x, y, f->hp->residual_scale, n);
             else
@@ -250,19 +246,14 @@ static void layer_run(sh_forward *f, uint32_t i)
     const float *in = plain ? f->x : f->norm;
     sh_forward_attention(f, i, in);
     if (hp->residual == SH_RESIDUAL_SEQUENTIAL) {
-        branch_end mid = {.f = f,
-                          .y = {f->branch},
-                          .bias = {l->o.bias},
-                          .post = &l->attn_post_norm,
-                          .scale = l->attn_scale,
-                          .next = &l->ffn_norm};
+        branch_end mid = {
+            .f = f, .y = {f->branch}, .bias = {l->o.bias}, .post = &l->attn_post_norm, .next = &l->ffn_norm};
         sh_forward_rows(f, f->n, 4 * hp->n_embd, branch_end_rows, &mid);
         sh_forward_mlp(f, i, in, f->branch);
         branch_end last = {.f = f,
                            .y = {f->branch},
                            .bias = {l->down.bias},
                            .post = &l->ffn_post_norm,
-                           .scale = l->ffn_scale,
                            .next = next,
                            .i_layer = i + 1};
         sh_forward_rows(f, f->n, 4 * hp->n_embd, branch_end_rows, &last);

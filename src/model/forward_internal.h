@@ -52,7 +52,7 @@ struct sh_forward {
     sh_kv_head *own_heads; /* [chunks without a cache, G] */
     uint32_t *i_own;       /* [n_chunks] which of them is a chunk's */
     uint8_t *own;
-    size_t own_bytes, n_own_heads;
+    size_t own_bytes;
     float *relative; /* [threads, SH_ATTENTION_MAX_QUERIES, longest sequence] score biases of a tile */
     size_t n_relative;
 

@@ -4,7 +4,6 @@
 #include "base/mem.h"
 #include "model/forward_internal.h"
 #include "os/file.h"
-#include "tensor/exactmath.h"
 
 void sh_forward_own_free(sh_forward *f)
 {
@@ -13,7 +12,7 @@ void sh_forward_own_free(sh_forward *f)
     sh_free(f->i_own);
     sh_free(f->relative);
     f->own = NULL, f->own_heads = NULL, f->i_own = NULL, f->relative = NULL;
-    f->own_bytes = f->n_own_heads = f->n_relative = 0;
+    f->own_bytes = f->n_relative = 0;
 }
 
 static uint32_t padded(uint32_t n)
@@ -81,21 +80,10 @@ static uint32_t bucket_of(int64_t behind)
 {
     const uint32_t base = behind < 0 ? 16 : 0;
     const uint64_t n = (uint64_t)(behind < 0 ? -behind : behind);
+    uint32_t power = 0; /* of sqrt 2: the largest with 8 sqrt(2)^power <= n, in whole numbers */
     if (n < 8) return base + (uint32_t)n;
-    const uint32_t far = 8 + (uint32_t)(sh_log((double)n / 8) / sh_log(16) * 8);
-    return base + (far < 15 ? far : 15);
-}
-
-/* Row of BEiT's table for query i and key j; token 0 is the class (Bao et al. 2021, arXiv:2106.08254). */
-static size_t window_row(const sh_hparams *hp, uint32_t i, uint32_t j)
-{
-    const size_t h = hp->image_h / hp->patch, w = hp->image_w / hp->patch,
-                 rows = (2 * h - 1) * (2 * w - 1) + 3;
-    if (i == 0 && j == 0) return rows - 1;
-    if (i == 0) return rows - 3;
-    if (j == 0) return rows - 2;
-    const size_t yi = (i - 1) / w, xi = (i - 1) % w, yj = (j - 1) / w, xj = (j - 1) % w;
-    return (yi + h - 1 - yj) * (2 * w - 1) + (xi + w - 1 - xj);
+    while (power < 7 && n < 1u << 20 && n * n >= UINT64_C(64) << (power + 1)) power++;
+    return base + 8 + (n < 1u << 20 ? power : 7);
 }
 
 void sh_forward_relative(const sh_forward *f, const float *table, uint32_t head, uint32_t i, uint32_t n,
@@ -103,7 +91,6 @@ void sh_forward_relative(const sh_forward *f, const float *table, uint32_t head,
 {
     const sh_hparams *hp = f->hp;
     for (uint32_t j = 0; j < n; j++) {
-        size_t row = hp->relative == SH_RELATIVE_BUCKETS ? bucket_of((int64_t)i - j) : window_row(hp, i, j);
-        out[j] = table[row * hp->n_heads + head];
+        out[j] = table[bucket_of((int64_t)i - j) * hp->n_heads + head];
     }
 }

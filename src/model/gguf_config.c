@@ -265,6 +265,8 @@ int sh_gguf_config_read(sh_hparams *hp, const sh_tensors *t, sh_arena *arena, sh
     snprintf(arch, sizeof arch, "%.*s", (int)(name.n < 63 ? name.n : 63), name.n ? name.p : "");
     const sh_arch *row = sh_arch_by_gguf(arch);
     if (!row) return sh_arch_unknown(arch, true, err);
+    if (row->flags & (SH_ARCH_NO_OUTPUT | SH_ARCH_CROSS) || row->input != SH_INPUT_TOKENS)
+        return sh_fail(err, SH_E_UNSUPPORTED, "%s models are read from Hugging Face folders only", row->name);
     reader r = {t, row->name, err};
     sh_hparams_from_arch(hp, row);
     hp->bias_qkv = hp->bias_o = hp->bias_mlp = hp->bias_output = SH_BIAS_IF_PRESENT;

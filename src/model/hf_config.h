@@ -58,7 +58,6 @@ int sh_hf_bert(const sh_config *c, sh_hparams *hp, sh_err *err);
 int sh_hf_mpnet(const sh_config *c, sh_hparams *hp, sh_err *err);
 int sh_hf_vision(const sh_config *c, sh_hparams *hp, sh_err *err);
 int sh_hf_beit(const sh_config *c, sh_hparams *hp, sh_err *err);
-int sh_hf_clip_text(const sh_config *c, sh_hparams *hp, sh_err *err);
 int sh_hf_trocr(const sh_config *c, sh_hparams *hp, sh_err *err);
 int sh_hf_whisper(const sh_config *c, sh_hparams *hp, sh_err *err);
 int sh_hf_whisper_encoder(const sh_config *c, sh_hparams *hp, sh_err *err);

@@ -91,17 +91,7 @@ int sh_hf_beit(const sh_config *c, sh_hparams *hp, sh_err *err)
     hp->layer_scale = scale > 0;
     hp->final_norm = !mean;
     hp->pool_norm = mean;
-    hp->pooling = mean ? SH_POOLING_MEAN : SH_POOLING_CLS;
     return SH_OK;
-}
-
-/* Files of 2021 say 2 whatever their tokenizer has: there the largest id marks the end. */
-int sh_hf_clip_text(const sh_config *c, sh_hparams *hp, sh_err *err)
-{
-    uint32_t eos = 2;
-    int rc = sh_config_u32(c, "eos_token_id", &eos, 0, 1u << 24, err);
-    hp->eos_id = eos == 2 ? -1 : (int32_t)eos;
-    return rc;
 }
 
 int sh_hf_trocr(const sh_config *c, sh_hparams *hp, sh_err *err)

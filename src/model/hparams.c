@@ -30,7 +30,6 @@ void sh_hparams_from_arch(sh_hparams *hp, const sh_arch *arch)
         .expert_norm_topk = arch->flags & SH_ARCH_TOPK_NORM,
         .alibi_max_bias = 8,
         .input = arch->input,
-        .pooling = arch->pooling,
         .bidirectional = arch->flags & SH_ARCH_BIDIRECTIONAL,
         .final_norm = !(arch->flags & SH_ARCH_NO_FINAL_NORM),
         .embed_norm = arch->flags & SH_ARCH_EMBED_NORM,
@@ -39,7 +38,6 @@ void sh_hparams_from_arch(sh_hparams *hp, const sh_arch *arch)
         .tie_if_absent = arch->flags & SH_ARCH_TIE_IF_ABSENT,
         .pad_positions = arch->flags & SH_ARCH_PAD_POSITIONS,
         .relative_shared = true,
-        .eos_id = -1,
         .patch_bias = !(arch->flags & SH_ARCH_NO_PATCH_BIAS),
         .pool_norm = arch->flags & SH_ARCH_POOL_NORM,
         .probe_head = arch->flags & SH_ARCH_PROBE,
@@ -59,12 +57,20 @@ void sh_hparams_from_arch(sh_hparams *hp, const sh_arch *arch)
 
 int sh_hparams_check(const sh_hparams *hp, const char *where, sh_err *err)
 {
-    const struct { const char *what; uint32_t value, lo, hi; } sizes[] = {
-        {"layers", hp->n_layers, 1, SH_MAX_LAYERS}, {"embedding length", hp->n_embd, 1, 1u << 20},
-        {"vocabulary", hp->n_vocab, hp->input == SH_INPUT_TOKENS, 1u << 24}, {"heads", hp->n_heads, 1, 1u << 16},
-        {"key/value heads", hp->n_kv_heads, 1, hp->n_heads}, {"head size", hp->head_dim, 1, 1u << 14},
-        {"rotary size", hp->n_rot, 0, hp->head_dim}, {"inner size", hp->n_ff, 1, 1u << 24},
-        {"context length", hp->n_ctx_train, 1, 1u << 30}, {"experts", hp->n_experts, 0, SH_MAX_EXPERTS},
+    const struct {
+        const char *what;
+        uint32_t value, lo, hi;
+    } sizes[] = {
+        {"layers", hp->n_layers, 1, SH_MAX_LAYERS},
+        {"embedding length", hp->n_embd, 1, 1u << 20},
+        {"vocabulary", hp->n_vocab, hp->input == SH_INPUT_TOKENS, 1u << 24},
+        {"heads", hp->n_heads, 1, 1u << 16},
+        {"key/value heads", hp->n_kv_heads, 1, hp->n_heads},
+        {"head size", hp->head_dim, 1, 1u << 14},
+        {"rotary size", hp->n_rot, 0, hp->head_dim},
+        {"inner size", hp->n_ff, 1, 1u << 24},
+        {"context length", hp->n_ctx_train, 1, 1u << 30},
+        {"experts", hp->n_experts, 0, SH_MAX_EXPERTS},
         {"experts used", hp->n_experts_used, hp->n_experts ? 1 : 0, hp->n_experts},
         {"expert inner size", hp->n_ff_expert, hp->n_experts ? 1 : 0, 1u << 24},
         {"shared expert inner size", hp->n_ff_shared, 0, 1u << 24},
@@ -101,4 +107,30 @@ int sh_hparams_check(const sh_hparams *hp, const char *where, sh_err *err)
         return sh_fail(err, SH_E_CORRUPT, "%s: rotary base %g (expected a positive number)", where,
                        hp->rope.theta);
     return SH_OK;
+}
+
+bool sh_kind_has_cache(const sh_hparams *hp)
+{
+    return hp->input == SH_INPUT_TOKENS && !hp->bidirectional && !hp->no_output;
+}
+
+const char *sh_kind_text(const sh_hparams *hp)
+{
+    if (hp->input == SH_INPUT_PATCHES) return hp->n_labels ? "image classification" : "image encoder";
+    if (hp->input == SH_INPUT_MEL) return "speech encoder";
+    if (hp->n_cross) return "decoder of an encoder's states";
+    if (sh_kind_has_cache(hp)) return "text generation";
+    return hp->n_labels ? "text classification" : "text embedding";
+}
+
+bool sh_kind_can_run(const sh_hparams *hp)
+{
+    return hp->input == SH_INPUT_TOKENS && !hp->n_cross && !hp->encoder;
+}
+
+int sh_kind_need_text(const sh_hparams *hp, sh_err *err)
+{
+    if (sh_kind_has_cache(hp)) return SH_OK;
+    return sh_fail(err, SH_E_UNSUPPORTED, "%s models read text and write none (see 'shoal embed')",
+                   hp->arch->name);
 }

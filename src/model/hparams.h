@@ -29,8 +29,6 @@ enum sh_position {
 };
 /* What the first layer is fed with. */
 enum sh_input { SH_INPUT_TOKENS, SH_INPUT_PATCHES, SH_INPUT_MEL };
-/* How the states of a sequence become one vector. */
-enum sh_pooling { SH_POOLING_NONE, SH_POOLING_MEAN, SH_POOLING_CLS, SH_POOLING_LAST, SH_POOLING_EOS };
 /* Learned biases of scores by the places of query and key. */
 enum sh_relative {
     SH_RELATIVE_NONE,
@@ -77,7 +75,7 @@ typedef struct sh_hparams {
     enum sh_norm_kind norm;
     enum sh_norm_place norm_place;
     enum sh_residual residual;
-    bool norm_add_one;  /* gain is 1 + w */
+    bool norm_add_one; /* gain is 1 + w */
     float norm_eps;
     enum sh_qk_norm qk_norm;
     enum sh_position position;
@@ -87,8 +85,8 @@ typedef struct sh_hparams {
     bool tied_output; /* the output matrix is the embedding */
     enum sh_bias bias_qkv, bias_o, bias_mlp, bias_output;
     float embed_scale, residual_scale, attention_scale,
-        logit_scale; /* multipliers; logit_scale multiplies the logits */
-    float attention_softcap, final_softcap;                          /* 0: none */
+        logit_scale;                        /* multipliers; logit_scale multiplies the logits */
+    float attention_softcap, final_softcap; /* 0: none */
     uint32_t n_experts, n_experts_used, n_ff_expert, n_ff_shared;
     bool expert_norm_topk; /* chosen probabilities are divided by their sum */
     float alibi_max_bias;  /* SH_POSITION_ALIBI: slopes fall from 2^(-max/n) to 2^-max */
@@ -107,11 +105,10 @@ typedef struct sh_hparams {
     bool patch_bias;
     uint32_t n_mels; /* SH_INPUT_MEL: frames are 2 * n_ctx_train */
     /* What follows the last layer (head.h). */
-    enum sh_pooling pooling;
-    int32_t eos_id; /* SH_POOLING_EOS: the row of the first of these; below 0: of the largest id */
     bool pool_norm, probe_head;
     uint32_t n_labels, n_projection; /* 0: no classifier, no projection; known once the weights are bound */
-    struct sh_hparams *encoder; /* a model of two parts: its encoder's, owned by the model's arena; else NULL */
+    struct sh_hparams
+        *encoder; /* a model of two parts: its encoder's, owned by the model's arena; else NULL */
     const sh_layer_traits *layers; /* [n_layers], owned by the model's arena */
 } sh_hparams;
 
@@ -120,5 +117,15 @@ void sh_hparams_from_arch(sh_hparams *hp, const struct sh_arch *arch);
 /* SH_E_CORRUPT, naming `where` and the value, unless every size is possible: later code relies on these
  * bounds. */
 int sh_hparams_check(const sh_hparams *hp, const char *where, sh_err *err);
+
+/* "text generation", "text embedding", "image encoder", ... for people. */
+const char *sh_kind_text(const sh_hparams *hp);
+/* Whether a sequence has a cache of keys and values: models that read a text once and whole have none. */
+bool sh_kind_has_cache(const sh_hparams *hp);
+/* Whether the forward pass has all that this shape needs: encoders of pictures and sound, and decoders that
+ * attend to one, are described and checked only. */
+bool sh_kind_can_run(const sh_hparams *hp);
+/* SH_E_UNSUPPORTED, in words for people, unless the model writes text. */
+int sh_kind_need_text(const sh_hparams *hp, sh_err *err);
 
 #endif

@@ -10,7 +10,6 @@
 
 #include "base/endian.h"
 #include "base/mem.h"
-#include "model/arch.h"
 #include "model/rope.h"
 #include "os/file.h"
 
@@ -19,8 +18,8 @@ enum { LANES = 16 };
 int sh_kv_open(sh_kv **out, const sh_model *m, enum sh_kv_type type, uint32_t n_ctx, sh_err *err)
 {
     const sh_hparams *hp = sh_model_hparams(m);
-    if (hp->bidirectional || hp->no_output)
-        return sh_fail(err, SH_E_UNSUPPORTED, "%s models read text and write none (see 'shoal embed')", hp->arch->name);
+    int rc = sh_kind_need_text(hp, err);
+    if (rc < 0) return rc;
     size_t n_heads = (size_t)hp->n_layers * hp->n_kv_heads, per_head, bytes;
     if (n_ctx == 0 || n_ctx > SH_MAX_POSITIONS)
         return sh_fail(err, SH_E_INVALID, "context of %u tokens (expected 1 to %d)", n_ctx, SH_MAX_POSITIONS);
@@ -61,9 +60,18 @@ void sh_kv_free(sh_kv *kv)
     sh_free(kv);
 }
 
-uint32_t sh_kv_used(const sh_kv *kv) { return kv->n_used; }
-uint32_t sh_kv_capacity(const sh_kv *kv) { return kv->n_ctx; }
-enum sh_kv_type sh_kv_get_type(const sh_kv *kv) { return kv->type; }
+uint32_t sh_kv_used(const sh_kv *kv)
+{
+    return kv->n_used;
+}
+uint32_t sh_kv_capacity(const sh_kv *kv)
+{
+    return kv->n_ctx;
+}
+enum sh_kv_type sh_kv_get_type(const sh_kv *kv)
+{
+    return kv->type;
+}
 
 void sh_kv_rewind(sh_kv *kv, uint32_t n_keep)
 {

@@ -13,22 +13,6 @@ enum { PROGRAM_BYTES = 7 << 20, TOKENIZER_BYTES_A_TOKEN = 256 };
 /* Logits of one position, and what a sampler keeps beside them. */
 enum { SAMPLING_BYTES_A_TOKEN = 32 };
 
-/* ---- kinds ---- */
-
-bool sh_kind_has_cache(const sh_hparams *hp)
-{
-    return hp->input == SH_INPUT_TOKENS && !hp->bidirectional && !hp->no_output;
-}
-
-const char *sh_kind_text(const sh_hparams *hp)
-{
-    if (hp->input == SH_INPUT_PATCHES) return hp->n_labels ? "image classification" : "image encoder";
-    if (hp->input == SH_INPUT_MEL) return "speech encoder";
-    if (hp->n_cross) return "decoder of an encoder's states";
-    if (sh_kind_has_cache(hp)) return "text generation";
-    return hp->n_labels ? "text classification" : "text embedding";
-}
-
 /* ---- parameters ---- */
 
 static uint64_t layer_parameters(const sh_hparams *hp, uint32_t layer)

@@ -9,11 +9,6 @@
 #include "model/model.h"
 #include "tensor/attention.h"
 
-/* "text generation", "text embedding", "image encoder", ... for people. */
-const char *sh_kind_text(const sh_hparams *hp);
-/* Whether a sequence has a cache of keys and values: models that read a text once and whole have none. */
-bool sh_kind_has_cache(const sh_hparams *hp);
-
 /* Parameters of a model of text that generates; 0 for the other kinds, whose shape does not say. */
 uint64_t sh_shape_parameters(const sh_hparams *hp);
 /* Of n parameters, those that one token meets: all but the experts that are not chosen. */

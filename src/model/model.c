@@ -46,6 +46,9 @@ int sh_load_weights(sh_model *m, bool is_gguf, const sh_model_opts *opts, sh_err
     sh_bind_opts bind = {
         .is_gguf = is_gguf, .rt = m->rt, .on_progress = opts->on_progress, .progress_ud = opts->progress_ud};
     if (opts->vocab_only) return SH_OK;
+    if (!sh_kind_can_run(&m->hp))
+        return sh_fail(err, SH_E_UNSUPPORTED, "%s models cannot be computed yet, only described",
+                       m->hp.arch->name);
     int rc = sh_bind(&m->binding, &m->w, &m->hp, m->tensors, &bind, err);
     return rc < 0 ? rc : sh_model_prepare(m, err);
 }
@@ -93,7 +96,8 @@ static void describe_tensors(sh_model *m)
         m->info.n_parameters += n;
         n_bytes += t->n_bytes;
     }
-    m->info.weight_bytes = m->w.n_bytes ? m->w.n_bytes : n_bytes; /* not loaded: about what loading would take */
+    m->info.weight_bytes =
+        m->w.n_bytes ? m->w.n_bytes : n_bytes; /* not loaded: about what loading would take */
     if (sh_meta_get_u64(m->tensors, "general.file_type", &type, UINT32_MAX, NULL) == SH_OK)
         label = sh_gguf_file_type(type);
     m->info.quantization = label ? label : common_type(m);
@@ -104,7 +108,8 @@ static char *name_of(sh_arena *arena, const char *path)
 {
     size_t end = strlen(path), begin;
     while (end > 1 && path[end - 1] == '/') end--;
-    for (begin = end; begin > 0 && path[begin - 1] != '/'; begin--) {}
+    for (begin = end; begin > 0 && path[begin - 1] != '/'; begin--) {
+    }
     for (size_t dot = end; dot > begin + 1; dot--)
         if (path[dot - 1] == '.' && (!strncmp(path + dot, "gguf", 4) || !strncmp(path + dot, "bin", 3) ||
                                      !strncmp(path + dot, "safetensors", 11))) {
@@ -124,7 +129,8 @@ static int describe(sh_model *m, const char *path, sh_err *err)
     if (m->tensors) describe_tensors(m);
     if (m->tensors && sh_meta_get_str(m->tensors, "general.name", &name, NULL) == SH_OK)
         m->info.name = sh_arena_strndup(m->arena, name.p, name.n);
-    else m->info.name = name_of(m->arena, path);
+    else
+        m->info.name = name_of(m->arena, path);
     m->info.n_layers = hp->n_layers, m->info.n_embd = hp->n_embd, m->info.n_heads = hp->n_heads;
     m->info.n_kv_heads = hp->n_kv_heads, m->info.head_dim = hp->head_dim, m->info.n_ff = hp->n_ff;
     m->info.n_vocab = hp->n_vocab, m->info.n_ctx_train = hp->n_ctx_train;
@@ -190,11 +196,35 @@ void sh_model_free(sh_model *m)
     sh_free(m);
 }
 
-void sh_model_get_info(const sh_model *m, sh_model_info *out) { *out = m->info; }
-const sh_tokenizer *sh_model_tokenizer(const sh_model *m) { return m->tokenizer; }
-const char *sh_model_chat_template(const sh_model *m) { return m->template_text; }
-sh_runtime *sh_model_runtime(const sh_model *m) { return m->rt; }
-const sh_hparams *sh_model_hparams(const sh_model *m) { return &m->hp; }
-const sh_template *sh_model_template(const sh_model *m) { return m->template; }
-const char *sh_model_template_error(const sh_model *m) { return m->template_error; }
-void sh_model_get_sampling(const sh_model *m, sh_model_sampling *out) { *out = m->sampling; }
+void sh_model_get_info(const sh_model *m, sh_model_info *out)
+{
+    *out = m->info;
+}
+const sh_tokenizer *sh_model_tokenizer(const sh_model *m)
+{
+    return m->tokenizer;
+}
+const char *sh_model_chat_template(const sh_model *m)
+{
+    return m->template_text;
+}
+sh_runtime *sh_model_runtime(const sh_model *m)
+{
+    return m->rt;
+}
+const sh_hparams *sh_model_hparams(const sh_model *m)
+{
+    return &m->hp;
+}
+const sh_template *sh_model_template(const sh_model *m)
+{
+    return m->template;
+}
+const char *sh_model_template_error(const sh_model *m)
+{
+    return m->template_error;
+}
+void sh_model_get_sampling(const sh_model *m, sh_model_sampling *out)
+{
+    *out = m->sampling;
+}
