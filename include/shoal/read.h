@@ -3,7 +3,6 @@
 #define SHOAL_READ_H
 
 #include <shoal/image.h>
-#include <shoal/runtime.h>
 
 #ifdef __cplusplus
 extern "C" {
@@ -14,10 +13,9 @@ typedef struct sh_reader sh_reader;
 
 typedef struct sh_reader_opts {
     int version;           /* 1 */
-    const char *engine;    /* "tesseract", or the path of a model that reads; NULL: the first engine that opens */
+    const char *engine;    /* "tesseract"; NULL: the first engine that opens */
     const char *languages; /* "eng+fas", the codes of ISO 639-3 that Tesseract uses; NULL: English, and Persian when its
                               data is installed. A model has languages of its own and takes NULL */
-    sh_runtime *runtime;   /* what a model computes with, borrowed; NULL: one of its own */
 } sh_reader_opts;
 #define SH_READER_OPTS_INIT {.version = 1}
 

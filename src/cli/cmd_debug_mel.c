@@ -1,31 +1,16 @@
 /* cmd_debug_mel.c - shoal debug mel: what a speech model is given of a sound. */
-#include <string.h>
-
 #include "base/mem.h"
 #include "cli/commands.h"
 #include "cli/open.h"
 #include "media/mel.h"
 #include "os/file.h"
-#include "store/model_names.h"
 
-/* The folder that a path lies in. Owned by the caller; NULL when out of memory. */
-static char *folder_of(const char *path)
-{
-    const char *base = sh_path_base(path);
-    if (base == path) return sh_strdup(".");
-    return sh_strndup(path, base - path > 1 ? (size_t)(base - path - 1) : 1);
-}
-
-/* The recipe of the folder that the model is, or that the model's file lies in. */
 static int load_recipe(sh_mel_recipe *r, const char *name, sh_err *err)
 {
-    char *path = NULL, *folder = NULL;
-    int rc = sh_names_resolve(&path, name, err);
-    if (rc < 0) return rc;
-    folder = sh_file_is_dir(path) ? sh_strdup(path) : folder_of(path);
-    rc = folder ? sh_mel_recipe_load(r, folder, err) : sh_fail_nomem(err, strlen(path) + 1);
+    char *folder = NULL;
+    int rc = sh_model_folder(&folder, name, err);
+    if (rc == SH_OK) rc = sh_mel_recipe_load(r, folder, err);
     sh_free(folder);
-    sh_free(path);
     return rc;
 }
 

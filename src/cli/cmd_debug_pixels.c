@@ -6,36 +6,13 @@
 #include "cli/open.h"
 #include "media/image.h"
 #include "os/file.h"
-#include "store/model_names.h"
 
-enum { MAX_FILE_BYTES = 512 << 20 };
-
-/* The recipe of the folder that the model is, or that the model's file lies in. */
 static int load_recipe(sh_image_recipe *r, const char *name, sh_err *err)
 {
-    char *path = NULL, *folder = NULL;
-    int rc = sh_names_resolve(&path, name, err);
-    if (rc < 0) return rc;
-    size_t n_dir = (size_t)(sh_path_base(path) - path);
-    if (sh_file_is_dir(path))
-        folder = sh_strdup(path);
-    else
-        folder = n_dir ? sh_strndup(path, n_dir) : sh_strdup(".");
-    rc = folder ? sh_image_recipe_load(r, folder, err) : sh_fail_nomem(err, strlen(path) + 1);
+    char *folder = NULL;
+    int rc = sh_model_folder(&folder, name, err);
+    if (rc == SH_OK) rc = sh_image_recipe_load(r, folder, err);
     sh_free(folder);
-    sh_free(path);
-    return rc;
-}
-
-static int load_image(sh_image **out, const char *path, bool orient, sh_err *err)
-{
-    sh_buf bytes = {0};
-    sh_image_opts io = SH_IMAGE_OPTS_INIT;
-    io.orient = orient;
-    int rc = sh_file_read(path, MAX_FILE_BYTES, &bytes, err);
-    if (rc == SH_OK && (rc = sh_image_decode(out, bytes.p, bytes.n, &io, err)) < 0)
-        rc = sh_fail_in(err, rc, "%.150s", path);
-    sh_buf_clear(&bytes);
     return rc;
 }
 
@@ -43,6 +20,7 @@ static int run_pixels(sh_cli *cli, const sh_args *args, sh_err *err)
 {
     sh_image_recipe r;
     sh_image *img = NULL;
+    sh_image_opts io = SH_IMAGE_OPTS_INIT;
     float *pixels = NULL;
     uint32_t h, w;
     const char *path = sh_args_str(args, "output", NULL);
@@ -50,7 +28,8 @@ static int run_pixels(sh_cli *cli, const sh_args *args, sh_err *err)
     if (!path) return sh_usage(cli, sh_fail(err, SH_E_INVALID, "debug pixels: -o OUT is needed"));
     if ((rc = load_recipe(&r, sh_args_at(args, 0), err)) < 0) goto out;
     if (strcmp(sh_args_str(args, "alpha", "drop"), "white") == 0) r.alpha = SH_ALPHA_WHITE;
-    if ((rc = load_image(&img, sh_args_at(args, 1), sh_args_has(args, "orient"), err)) < 0) goto out;
+    io.orient = sh_args_has(args, "orient");
+    if ((rc = sh_image_load(&img, sh_args_at(args, 1), &io, err)) < 0) goto out;
     if ((rc = sh_image_pixels(img, &r, &pixels, &h, &w, err)) < 0) goto out;
     if ((rc = sh_file_write(path, pixels, (size_t)3 * h * w * sizeof *pixels, err)) < 0) goto out;
     rc = sh_print_json(cli,

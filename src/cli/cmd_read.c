@@ -7,10 +7,8 @@
 #include "cli/commands.h"
 #include "cli/open.h"
 #include "codec/json.h"
+#include "media/image.h"
 #include "os/file.h"
-#include "store/model_names.h"
-
-enum { MAX_FILE_BYTES = 512 << 20 };
 
 /* What was read of all pictures, in the form that was asked for. */
 typedef struct report {
@@ -18,18 +16,6 @@ typedef struct report {
     json_t *documents; /* --json */
     bool with_boxes;   /* --lines */
 } report;
-
-static int load_image(sh_image **out, const char *path, sh_err *err)
-{
-    sh_buf bytes = {0};
-    sh_image_opts io = SH_IMAGE_OPTS_INIT;
-    io.orient = true;
-    int rc = sh_file_read(path, MAX_FILE_BYTES, &bytes, err);
-    if (rc == SH_OK && (rc = sh_image_decode(out, bytes.p, bytes.n, &io, err)) < 0)
-        rc = sh_fail_in(err, rc, "%.150s", strcmp(path, "-") == 0 ? "standard input" : path);
-    sh_buf_clear(&bytes);
-    return rc;
-}
 
 static json_t *page_json(const char *path, const sh_reader *r, const sh_image *img, const sh_page *p)
 {
@@ -67,7 +53,9 @@ static int read_image(report *rep, sh_reader *r, const char *path, const sh_read
 {
     sh_image *img = NULL;
     sh_page page = {0};
-    int rc = load_image(&img, path, err);
+    sh_image_opts io = SH_IMAGE_OPTS_INIT;
+    io.orient = true;
+    int rc = sh_image_load(&img, path, &io, err);
     if (rc == SH_OK && (rc = sh_reader_read(r, img, ro, &page, err)) < 0)
         rc = sh_fail_in(err, rc, "%.150s", path);
     if (rc == SH_OK) rc = add_page(rep, path, r, img, &page, err);
@@ -110,33 +98,12 @@ static int list_languages(sh_cli *cli, const char *engine, sh_err *err)
     return rc;
 }
 
-/* A name of an engine is that engine; anything else must be a model. */
-static int open_reader(sh_reader **out, sh_cli *cli, const sh_args *args, sh_runtime **rt, sh_err *err)
-{
-    sh_reader_opts opts = SH_READER_OPTS_INIT;
-    sh_runtime_opts ro = {.version = 1, .n_threads = cli->n_threads, .cpu = cli->cpu};
-    const char *engine = sh_args_str(args, "engine", NULL);
-    char *path = NULL;
-    int rc = SH_OK;
-    opts.engine = engine;
-    opts.languages = sh_args_str(args, "lang", NULL);
-    if (engine && strcmp(engine, "tesseract") != 0) {
-        if ((rc = sh_names_resolve(&path, engine, err)) < 0) return rc;
-        opts.engine = path;
-        rc = sh_runtime_open(rt, &ro, err);
-        opts.runtime = *rt;
-    }
-    if (rc == SH_OK) rc = sh_reader_open(out, &opts, err);
-    sh_free(path);
-    return rc;
-}
-
 static int run_read(sh_cli *cli, const sh_args *args, sh_err *err)
 {
+    sh_reader_opts opts = SH_READER_OPTS_INIT;
     sh_read_opts ro = SH_READ_OPTS_INIT;
     report rep = {.with_boxes = sh_args_has(args, "lines")};
     sh_reader *r = NULL;
-    sh_runtime *rt = NULL;
     const char *path = sh_args_str(args, "output", NULL);
     size_t n = sh_args_count(args);
     int rc;
@@ -145,7 +112,9 @@ static int run_read(sh_cli *cli, const sh_args *args, sh_err *err)
     ro.single_line = sh_args_has(args, "single-line");
     ro.dpi = (uint32_t)sh_args_int(args, "dpi", 0);
     if (sh_args_has(args, "rtl")) ro.order = SH_ORDER_RIGHT_TO_LEFT;
-    if ((rc = open_reader(&r, cli, args, &rt, err)) < 0) goto out;
+    opts.engine = sh_args_str(args, "engine", NULL);
+    opts.languages = sh_args_str(args, "lang", NULL);
+    if ((rc = sh_reader_open(&r, &opts, err)) < 0) goto out;
     if (cli->json && !(rep.documents = json_array())) {
         rc = sh_fail_nomem(err, 64);
         goto out;
@@ -159,7 +128,6 @@ out:
     json_decref(rep.documents);
     sh_buf_clear(&rep.text);
     sh_reader_free(r);
-    sh_runtime_free(rt);
     return rc;
 }
 
@@ -182,8 +150,7 @@ const sh_command sh_cmd_read = {
             {"lang", 'l', SH_OPT_STR, "L",
              "languages, as eng+fas (default: English, and Persian when installed)", 0, 0, false},
             {"list-langs", 0, SH_OPT_FLAG, NULL, "print the installed languages", 0, 0, false},
-            {"engine", 0, SH_OPT_STR, "NAME", "tesseract, or a model that reads (default: tesseract)", 0, 0,
-             false},
+            {"engine", 0, SH_OPT_STR, "NAME", "what reads: tesseract", 0, 0, false},
             {"lines", 0, SH_OPT_FLAG, NULL,
              "print x,y,width,height, confidence and text of each line, parted by tabs", 0, 0, false},
             {"single-line", 0, SH_OPT_FLAG, NULL, "each picture is one line of text", 0, 0, false},

@@ -117,6 +117,18 @@ void sh_opened_clear(sh_opened *o)
     *o = (sh_opened){0};
 }
 
+int sh_model_folder(char **out, const char *name, sh_err *err)
+{
+    char *path = NULL;
+    int rc = sh_names_resolve(&path, name, err);
+    if (rc < 0) return rc;
+    const size_t n_dir = (size_t)(sh_path_base(path) - path);
+    *out = sh_file_is_dir(path) ? sh_strdup(path) : n_dir ? sh_strndup(path, n_dir) : sh_strdup(".");
+    if (!*out) rc = sh_fail_nomem(err, strlen(path) + 1);
+    sh_free(path);
+    return rc;
+}
+
 int sh_read_prompt(sh_buf *out, const sh_cli *cli, const sh_args *args, size_t first, sh_err *err)
 {
     const size_t max_prompt_bytes = 64u << 20;

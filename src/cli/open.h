@@ -16,6 +16,8 @@ typedef struct sh_opened {
 int sh_open_model(sh_opened *out, sh_cli *cli, const sh_args *args, const char *name,
                   const sh_model_opts *opts, sh_err *err);
 void sh_opened_clear(sh_opened *o);
+/* The folder that the model called `name` is, or that its file lies in; owned by the caller (sh_free). */
+int sh_model_folder(char **out, const char *name, sh_err *err);
 
 /* A progress bar on the diagnostics stream: drawn only on a terminal and without --quiet, --json; at most ten
  * times a second; with rate and time left when total > 0; removed by done. unit: "B" for bytes (scaled), else

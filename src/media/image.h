@@ -18,6 +18,9 @@ struct sh_image {
     uint32_t w, h, channels;
 };
 
+/* The picture in a file; "-" is standard input. Errors name the path. */
+int sh_image_load(sh_image **out, const char *path, const sh_image_opts *opts, sh_err *err);
+
 /* An image with room for its pixels, which are not set. Sides 1..SH_IMAGE_MAX_SIDE, channels 1, 3 or 4. */
 int sh_image_new(sh_image **out, uint32_t w, uint32_t h, uint32_t channels, sh_err *err);
 

@@ -1,7 +1,11 @@
 /* image_decode.c - from the bytes of a picture file to an image. */
 #include <string.h>
 
+#include "base/buf.h"
 #include "media/image_internal.h"
+#include "os/file.h"
+
+enum { MAX_FILE_BYTES = 512 << 20 };
 
 int sh_image_scan(sh_image_facts *out, const uint8_t *p, size_t n, sh_err *err)
 {
@@ -55,4 +59,14 @@ int sh_image_decode(sh_image **out, const void *bytes, size_t n, const sh_image_
     }
     *out = img;
     return SH_OK;
+}
+
+int sh_image_load(sh_image **out, const char *path, const sh_image_opts *opts, sh_err *err)
+{
+    sh_buf bytes = {0};
+    int rc = sh_file_read(path, MAX_FILE_BYTES, &bytes, err);
+    if (rc == SH_OK && (rc = sh_image_decode(out, bytes.p, bytes.n, opts, err)) < 0)
+        rc = sh_fail_in(err, rc, "%.150s", strcmp(path, "-") == 0 ? "standard input" : path);
+    sh_buf_clear(&bytes);
+    return rc;
 }
