@@ -158,16 +158,15 @@ int sh_api_chat(sh_exchange *x)
     sh_generate_params params = {0};
     sh_prompt prompt = {0};
     json_t *messages = NULL;
-    sh_grammar *grammar = NULL;
     sh_err err = {0};
     bool replied = false;
     int rc = SH_OK;
     if (!(job.model = sh_find_model(x, sh_field_str(x->json, "model", NULL)))) return SH_OK;
-    if (!check_rest(x) || !sh_format_of_request(x, &grammar) || !(messages = read_messages(x))) goto out;
+    if (!check_rest(x) || !sh_format_of_request(x, &params.grammar) || !(messages = read_messages(x))) goto out;
     if ((rc = sh_generate_params_read(x, &params, &job, &replied)) < 0 || replied) goto out;
     sh_generate_params_stop(&params, &job, sh_chat_stop(job.model->model));
     job.prompts = &prompt;
-    job.request.grammar = grammar;
+    job.request.grammar = params.grammar;
     job.request.is_reply = !sh_field_bool(x->json, "continue_final_message", false);
     job.request.max_tokens =
         (uint32_t)sh_field_int(x->json, "max_completion_tokens", sh_field_int(x->json, "max_tokens", 0));
@@ -180,7 +179,6 @@ int sh_api_chat(sh_exchange *x)
     rc = SH_OK;
 out:
     json_decref(messages);
-    sh_grammar_unref(grammar);
     sh_free(prompt.ids);
     sh_generate_params_clear(&params);
     return rc;

@@ -89,14 +89,13 @@ int sh_api_completions(sh_exchange *x)
     sh_job_opts job = {0};
     sh_generate_params params = {0};
     sh_prompt prompts[SH_MAX_CHOICES] = {0};
-    sh_grammar *grammar = NULL;
     sh_err err = {0};
     bool replied = false;
     int rc = SH_OK;
     if (!(job.model = sh_find_model(x, sh_field_str(x->json, "model", NULL)))) return SH_OK;
     if ((rc = sh_generate_params_read(x, &params, &job, &replied)) < 0 || replied) goto out;
-    if (!sh_format_of_request(x, &grammar)) goto out;
-    job.request.grammar = grammar;
+    if (!sh_format_of_request(x, &params.grammar)) goto out;
+    job.request.grammar = params.grammar;
     job.request.max_tokens = (uint32_t)sh_field_int(x->json, "max_tokens", 16);
     job.request.n_top_logprobs = (int32_t)sh_field_int(x->json, "logprobs", -1);
     job.prompts = prompts;
@@ -112,7 +111,6 @@ out:
         sh_free(prompts[i].ids);
         sh_buf_clear(&prompts[i].echo);
     }
-    sh_grammar_unref(grammar);
     sh_generate_params_clear(&params);
     return rc;
 }

@@ -15,6 +15,7 @@ const sh_field sh_ollama_generate_fields[] = {
     {"template", SH_FIELD_STR, 0, 0, false, true, NULL,
      "Instead of the model's chat template: text with {{ .System }}, {{ .Prompt }}, {{ .Response }}, {{ if "
      "}}."},
+    {"suffix", SH_FIELD_STR, 0, 0, false, true, NULL, "What a template puts at {{ .Suffix }}."},
     {"raw", SH_FIELD_BOOL, 0, 0, false, true, NULL, "No template: go on with the prompt itself."},
     {"images", SH_FIELD_OTHER, 0, 0, false, true, SH_OLLAMA_IMAGES_SCHEMA, "For models that see."},
     {"context", SH_FIELD_OTHER, 0, 0, false, true, CONTEXT_SCHEMA,
@@ -109,6 +110,8 @@ static int encode(sh_exchange *x, const sh_model *m, sh_prompt *out, sh_job_opts
     const char *source = sh_field_str(x->json, "template", NULL);
     if (vars.system && !*vars.system) vars.system = NULL;
     if (vars.suffix && !*vars.suffix) vars.suffix = NULL;
+    if (vars.suffix && (sh_field_bool(x->json, "raw", false) || !source || !strstr(source, ".Suffix")))
+        return sh_fail(err, SH_E_INVALID, "'suffix': needs a template with {{ .Suffix }}");
     if (sh_field_bool(x->json, "raw", false))
         return sh_text_encode(m, vars.prompt, strlen(vars.prompt), &out->ids, &out->n, err);
     if (source && *source) return encode_template(m, source, &vars, out, err);

@@ -124,4 +124,5 @@ void sh_generate_params_stop(sh_generate_params *p, sh_job_opts *job, const char
 void sh_generate_params_clear(sh_generate_params *p)
 {
     sh_free(p->bias);
+    sh_grammar_unref(p->grammar);
 }

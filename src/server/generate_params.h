@@ -99,6 +99,7 @@ enum { SH_MAX_STOPS = 16 };
 typedef struct sh_generate_params {
     const char *stops[SH_MAX_STOPS];
     sh_logit_bias *bias; /* owned */
+    sh_grammar *grammar; /* owned reference, or NULL: the form of the answer */
 } sh_generate_params;
 
 /* Sampling: what the body says, else what the model recommends, else ours. A seed is drawn when none is

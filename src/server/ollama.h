@@ -10,6 +10,7 @@
 #define SH_OLLAMA_KEEP_ALIVE_SCHEMA                                                                          \
     "{\"oneOf\":[{\"type\":[\"number\",\"null\"]},{\"type\":\"string\",\"pattern\":"                         \
     "\"^[+-]?([0-9]+([.][0-9]+)?(ns|us|ms|s|m|h)?)+$\"}]}"
+#define SH_OLLAMA_FORMAT_SCHEMA "{\"oneOf\":[{\"type\":[\"object\",\"null\"]},{\"enum\":[\"json\",\"\"]}]}"
 #define SH_OLLAMA_THINK_SCHEMA "{\"enum\":[true,false,null,\"low\",\"medium\",\"high\"]}"
 #define SH_OLLAMA_IMAGES_SCHEMA                                                                              \
     "{\"type\":[\"array\",\"null\"],\"items\":{\"type\":\"string\"},\"description\":\"Base64.\"}"
@@ -39,6 +40,14 @@
      "Sampling and limits: temperature, top_k, top_p, min_p, typical_p, seed, num_predict, stop, "           \
      "repeat_penalty, repeat_last_n, presence_penalty, frequency_penalty. Others are ignored."},             \
         {"stream", SH_FIELD_BOOL, 0, 0, false, true, NULL, "A JSON object a line (default true)."},          \
+        {"format",                                                                                           \
+         SH_FIELD_OTHER,                                                                                     \
+         0,                                                                                                  \
+         0,                                                                                                  \
+         false,                                                                                              \
+         true,                                                                                               \
+         SH_OLLAMA_FORMAT_SCHEMA,                                                                            \
+         "\"json\", or a JSON Schema that the answer follows."},                                             \
         {"keep_alive",                                                                                       \
          SH_FIELD_OTHER,                                                                                     \
          0,                                                                                                  \

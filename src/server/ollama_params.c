@@ -5,6 +5,7 @@
 
 #include "os/clock.h"
 #include "server/ollama.h"
+#include "server/response_format.h"
 
 const sh_field sh_ollama_options[] = {
     {"temperature", SH_FIELD_NUM, 0, 100, false, true, NULL, "0 always takes the likeliest token."},
@@ -98,6 +99,15 @@ static bool check(sh_exchange *x, const json_t *options)
     return true;
 }
 
+static bool read_format(sh_exchange *x, sh_generate_params *p, sh_job_opts *job)
+{
+    sh_err err = {0};
+    int rc = sh_format_from_json(&p->grammar, json_object_get(x->json, "format"), &err);
+    if (rc < 0) sh_reply_failure(x, rc == SH_E_NOMEM ? rc : SH_E_INVALID, "format", &err);
+    job->request.grammar = p->grammar;
+    return rc == SH_OK;
+}
+
 bool sh_ollama_read(sh_exchange *x, sh_generate_params *p, sh_job_opts *job)
 {
     const json_t *options = json_object_get(x->json, "options");
@@ -113,6 +123,7 @@ bool sh_ollama_read(sh_exchange *x, sh_generate_params *p, sh_job_opts *job)
     if (sh_field_bool(x->json, "logprobs", false))
         job->request.n_top_logprobs = (int32_t)sh_field_int(x->json, "top_logprobs", 0);
     read_sampling(&job->request.sampling, options, job->model->model);
+    if (!read_format(x, p, job)) return false;
     return sh_generate_stops(x, options, p, job, &replied) == SH_OK && !replied;
 }
 

@@ -51,6 +51,13 @@ def test_chat(s, c):
     check("stop", word not in a.message.content and a.done_reason == "stop", a)
     a = c.chat("minnow", [{"role": "system", "content": "Be brief."}, *FOX], options=FEW)
     check("system text goes to the model's template, which leaves it out", a.message.content == text, a)
+    schema = {"type": "object", "properties": {"name": {"enum": ["fox", "crow"]}, "age": {"type": "integer", "minimum": 1, "maximum": 9}},
+              "required": ["name", "age"], "additionalProperties": False}
+    a = json.loads(c.chat("minnow", FOX, format=schema, options={"seed": 7}).message.content)
+    check("format: a schema", a["name"] in ("fox", "crow") and a["age"] in range(1, 10) and len(a) == 2, a)
+    a = c.generate("minnow", "Tell me.", format={"enum": ["yes", "no"]}, options={"seed": 3}).response
+    check("format of generate", a in ('"yes"', '"no"'), a)
+    check("format json begins an object", c.chat("minnow", FOX, format="json", options=FEW).message.content.lstrip()[0] == "{")
     check("no messages: loaded", c.chat("minnow", []).done_reason == "load")
     a = c.chat("minnow", FOX, options=FEW, logprobs=True, top_logprobs=2)
     check("logprobs", len(a.logprobs) == 12 and all(len(t.top_logprobs) == 2 and t.logprob <= 0 for t in a.logprobs), a.logprobs[:1])
@@ -93,6 +100,8 @@ def test_errors(s, c):
     raises("unknown model to show", lambda: c.show("gpt"), 404)
     e = raises("bad option", lambda: c.chat("minnow", FOX, options={"top_p": 7}), 400)
     check("names it", e and "top_p" in e.error, e)
+    raises("a format that is none", lambda: c.generate("minnow", "x", format={"type": "nonsense"}), 400)
+    raises("a suffix without a place for it", lambda: c.generate("minnow", "x", suffix="y"), 400)
     raises("images", lambda: c.generate("minnow", "What?", images=["aGk="]), 400)
     raises("a template we do not know", lambda: c.generate("minnow", "x", template="{{ range .Messages }}{{ end }}"), 400)
     raises("a stream that cannot begin", lambda: list(c.chat("gpt", FOX, stream=True)), 404)
